@@ -1,0 +1,39 @@
+"""One error type for everything that a caller can do something about. It crosses the wire unchanged (faceoff.rpc)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Stable names: clients branch on them, so none is ever renamed."""
+
+    NO_FACE_DETECTED = "NO_FACE_DETECTED"
+    IMAGE_TOO_LARGE = "IMAGE_TOO_LARGE"
+    UNSUPPORTED_FORMAT = "UNSUPPORTED_FORMAT"
+    IMAGE_CORRUPT = "IMAGE_CORRUPT"
+    ANIMATED_IMAGE = "ANIMATED_IMAGE"
+    UNKNOWN_NETWORK = "UNKNOWN_NETWORK"
+    NETWORK_MISSING = "NETWORK_MISSING"
+    WEIGHTS_MISMATCH = "WEIGHTS_MISMATCH"
+    DOWNLOAD_FAILED = "DOWNLOAD_FAILED"
+    SURROGATE_UNAVAILABLE = "SURROGATE_UNAVAILABLE"
+    SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
+    DEADLINE_TOO_SHORT = "DEADLINE_TOO_SHORT"
+    TARGET_NOT_ALLOWED = "TARGET_NOT_ALLOWED"
+    VICTIM_IS_SURROGATE = "VICTIM_IS_SURROGATE"
+    INVALID_ARGUMENT = "INVALID_ARGUMENT"
+    DISK_FULL = "DISK_FULL"
+    CANCELLED = "CANCELLED"
+    INTERNAL = "INTERNAL"
+
+
+class FaceOffError(Exception):
+    """``message`` says what happened, ``hint`` what to do about it; both are shown to users, so neither may hold a photo's
+    content, a secret or a traceback."""
+
+    def __init__(self, reason: Reason, message: str, hint: str = "") -> None:
+        super().__init__(f"{message} {hint}".strip())
+        self.reason = reason
+        self.message = message
+        self.hint = hint

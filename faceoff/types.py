@@ -1,0 +1,218 @@
+"""The values that travel along the line of one photo. All frozen; arrays are never written to after construction.
+
+Coordinates are in pixels, x to the right and y down, (0, 0) at the centre of the top-left pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+CROP_SIZE = 192
+"""Side in pixels of every crop that a network set is given: each member samples its own input from it."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A decoded photo.
+
+    ``pixels`` is [H, W, 3] float32 in [0, 1], sRGB, with the EXIF orientation applied. ``alpha`` is [H, W] uint8 or None,
+    ``icc`` a sanitised colour profile or None, ``grayscale`` whether the file had one channel, ``format`` the decoded
+    container (``PNG``, ``JPEG``, ``WEBP``, ...), ``source`` the bytes it came from, ``warnings`` what was converted.
+    """
+
+    pixels: Float
+    format: str
+    source: bytes
+    alpha: Bytes | None = None
+    icc: bytes | None = None
+    grayscale: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+
+@dataclass(frozen=True)
+class Box:
+    """An axis-aligned box in photo pixels; it may reach over the photo's border."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Face:
+    """One detected face. ``landmarks`` is [5, 2] float32 (x, y) in photo pixels: the eye on the left of the photo, the eye
+    on its right, nose tip, left and right mouth corner. ``score`` is the detector's confidence in [0, 1]."""
+
+    box: Box
+    landmarks: Float
+    score: float
+
+
+@dataclass(frozen=True)
+class Transform:
+    """The way between a crop and its photo: the crop shows the photo's square of ``side`` pixels whose top-left pixel is
+    (``left``, ``top``), resized to ``size`` x ``size``. The square is whole pixels and may reach over the border."""
+
+    left: int
+    top: int
+    side: int
+    size: int = CROP_SIZE
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A face cut out for the networks: ``pixels`` [S, S, 3] float32 in [0, 1], ``landmarks`` [5, 2] in crop pixels."""
+
+    pixels: Float
+    landmarks: Float
+    transform: Transform
+    face: Face
+
+
+class Method(StrEnum):
+    """How the mask is computed (paper section 3.3, Table 1)."""
+
+    PGD_L2 = "pgd_l2"
+    PGD_LINF = "pgd_linf"
+    CW_L2 = "cw_l2"
+
+
+class Loss(StrEnum):
+    """What the mask does to the embedding (paper section 2.2)."""
+
+    TARGET = "target"
+    HINGE = "hinge"
+    DODGE = "dodge"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides a mask, apart from the photo.
+
+    ``surrogates`` are card names. ``epsilon`` bounds PGD's perturbation: for l2 the RMS over the crop's values (so
+    that it does not depend on the crop's size), for linf the largest change; both in [0, 1] of the pixel range.
+    ``step_size`` is a share of epsilon per step for PGD and Adam's learning rate for CW. ``kappa`` is the margin of the
+    hinge in embedding distance, ``jitter`` the strength of the random alignment jitter (input diversity), ``decay`` the
+    momentum. ``alpha`` amplifies the mask (paper section 2.2), ``rms`` is the visibility budget on the face in 8-bit
+    levels that caps alpha (0: no cap), ``seed`` makes the mask repeatable.
+    """
+
+    method: Method = Method.PGD_L2
+    loss: Loss = Loss.DODGE
+    surrogates: tuple[str, ...] = ("facenet", "mobilefacenet", "sface")
+    iterations: int = 40
+    epsilon: float = 0.02
+    step_size: float = 0.1
+    kappa: float = 0.0
+    jitter: float = 0.0
+    decay: float = 0.0
+    search_steps: int = 8
+    initial_const: float = 0.3
+    alpha: float = 1.0
+    rms: float = 0.0
+    seed: int = 0
+
+
+class MaskOutcome(StrEnum):
+    """Whether the goal holds on the surrogates. Not reaching it is an answer, not an exception."""
+
+    REACHED = "reached"
+    NOT_REACHED = "not_reached"
+
+
+@dataclass(frozen=True)
+class Mask:
+    """``delta`` [S, S, 3] float32, to be added to the crop's pixels; ``iterations`` actually spent; ``trace`` the loss
+    after each chunk of iterations."""
+
+    delta: Float
+    outcome: MaskOutcome
+    iterations: int
+    trace: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Visibility:
+    """How visible a change is. ``l2`` and ``linf`` in [0, 1] pixel units, ``rms`` in 8-bit levels, ``psnr`` in dB, ``ssim``
+    in [-1, 1]."""
+
+    l2: float
+    linf: float
+    rms: float
+    psnr: float
+    ssim: float
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How the result is written: ``format`` is ``PNG``, ``JPEG`` (4:4:4) or ``WEBP`` (lossless); ``quality`` is JPEG's."""
+
+    format: str = "PNG"
+    quality: int = 95
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A protected photo as the user would upload it. ``faces`` has the visibility on each face's box, ``photo`` on all."""
+
+    data: bytes
+    encoding: Encoding
+    alphas: tuple[float, ...]
+    faces: tuple[Visibility, ...]
+    photo: Visibility
+
+
+class Outcome(StrEnum):
+    """Only the first two count for the transfer rate."""
+
+    TRANSFERRED = "transferred"
+    NOT_TRANSFERRED = "not_transferred"
+    NO_FACE_PROTECTED = "no_face_protected"
+    NO_FACE_REFERENCE = "no_face_reference"
+    CLEAN_MISMATCH = "clean_mismatch"
+    THROTTLED = "throttled"
+    REFUSED = "refused"
+    ERROR = "error"
+    OVER_BUDGET = "over_budget"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one victim says of one face, on the encoded bytes. Scores and threshold are similarities in [0, 1]: the two
+    photos show the same person, says the victim, when the score is at or above the threshold. A score is None where
+    there was no face to score. ``face`` is the index of the face in the original photo."""
+
+    face: int
+    victim: str
+    version: str
+    date: str
+    clean_score: float | None
+    protected_score: float | None
+    threshold: float
+    outcome: Outcome
+    raw: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """``stage`` is detect, attack, amplify or verify; ``done`` of ``total`` units (iterations in attack)."""
+
+    stage: str
+    done: int
+    total: int
