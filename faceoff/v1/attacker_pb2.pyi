@@ -1,0 +1,30 @@
+from faceoff.v1 import types_pb2 as _types_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class AttackRequest(_message.Message):
+    __slots__ = ("crops", "plan")
+    CROPS_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    crops: _containers.RepeatedCompositeFieldContainer[_types_pb2.Crop]
+    plan: _types_pb2.Plan
+    def __init__(self, crops: _Optional[_Iterable[_Union[_types_pb2.Crop, _Mapping]]] = ..., plan: _Optional[_Union[_types_pb2.Plan, _Mapping]] = ...) -> None: ...
+
+class AttackResponse(_message.Message):
+    __slots__ = ("progress", "masks")
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    MASKS_FIELD_NUMBER: _ClassVar[int]
+    progress: _types_pb2.Progress
+    masks: Masks
+    def __init__(self, progress: _Optional[_Union[_types_pb2.Progress, _Mapping]] = ..., masks: _Optional[_Union[Masks, _Mapping]] = ...) -> None: ...
+
+class Masks(_message.Message):
+    __slots__ = ("masks",)
+    MASKS_FIELD_NUMBER: _ClassVar[int]
+    masks: _containers.RepeatedCompositeFieldContainer[_types_pb2.Mask]
+    def __init__(self, masks: _Optional[_Iterable[_Union[_types_pb2.Mask, _Mapping]]] = ...) -> None: ...
