@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
-from faceoff.types import Candidate, Crop, Encoding, Float, Mask, Photo, Plan, Progress, Verdict
+from faceoff.types import Candidate, Crop, Encoding, Float, Gallery, Mask, Photo, Plan, Progress, Verdict
 
 Report = Callable[[Progress], None]
 """Called as the work goes on. It may raise to stop the work: that is how a cancellation or a deadline gets in."""
@@ -17,7 +18,9 @@ class Detector(Protocol):
 
 
 class Attacker(Protocol):
-    def attack(self, crops: Sequence[Crop], plan: Plan, report: Report) -> list[Mask]:
+    def attack(
+        self, crops: Sequence[Crop], plan: Plan, report: Report, gallery: Gallery = MappingProxyType({})
+    ) -> list[Mask]:
         """One mask a crop, in the crops' order. A crop's mask does not depend on the other crops."""
 
 

@@ -5,6 +5,7 @@ Coordinates are in pixels, x to the right and y down, (0, 0) at the centre of th
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -105,12 +106,13 @@ class Loss(StrEnum):
 class Plan:
     """Everything that decides a mask, apart from the photo.
 
-    ``surrogates`` are card names. ``epsilon`` bounds PGD's perturbation: for l2 the RMS over the crop's values (so
-    that it does not depend on the crop's size), for linf the largest change; both in [0, 1] of the pixel range.
+    ``surrogates`` are card names. ``epsilon`` bounds PGD's perturbation: for l2 the RMS over the face's window (so
+    that it does not depend on its size), for linf the largest change; both in [0, 1] of the pixel range.
     ``step_size`` is a share of epsilon per step for PGD and Adam's learning rate for CW. ``kappa`` is the margin of the
     hinge in embedding distance, ``jitter`` the strength of the random alignment jitter (input diversity), ``decay`` the
     momentum. ``alpha`` amplifies the mask (paper section 2.2), ``rms`` is the visibility budget on the face in 8-bit
-    levels that caps alpha (0: no cap), ``seed`` makes the mask repeatable.
+    levels that caps alpha (0: no cap), ``target`` the label of the gallery to resemble (empty: the farthest from each face),
+    ``seed`` makes the mask repeatable.
     """
 
     method: Method = Method.PGD_L2
@@ -126,7 +128,13 @@ class Plan:
     initial_const: float = 0.3
     alpha: float = 1.0
     rms: float = 0.0
+    target: str = ""
     seed: int = 0
+
+
+Gallery = Mapping[str, Sequence[Crop]]
+"""Other people, by label, for the target and hinge losses. Who they are is the caller's responsibility: consenting or
+synthetic people unless a researcher's scope says otherwise."""
 
 
 class MaskOutcome(StrEnum):

@@ -1,0 +1,86 @@
+"""A network set with its attacks as a SavedModel: the signatures that TensorFlow Serving, our model server and the
+in-process runner all call. Every input's first axis is the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from faceoff import losses
+from faceoff.attacks import cw, parts, pgd
+from faceoff.networks.sets import NetworkSet
+from faceoff.types import CROP_SIZE
+
+IMAGE = (CROP_SIZE, CROP_SIZE, 3)
+
+Signature = Callable[..., dict[str, tf.Tensor]]
+
+
+def signatures(network: NetworkSet) -> dict[str, Any]:
+    """The set's signatures as concrete functions, by name: embed (also the default), value_and_gradient, pgd_steps, cw_l2_steps."""
+    depth, members = sum(network.sizes), len(network.sizes)
+    shared = {
+        "images": spec(*IMAGE),
+        "landmarks": spec(5, 2),
+        "galleries": spec(None, None, depth),
+        "weights": spec(None, None),
+        "kind": spec(dtype=tf.int32),
+        "target": spec(dtype=tf.int32),
+        "kappa": spec(),
+        "thresholds": spec(members),
+    }
+    stepping = shared | {"jitter": spec(None, members, 4), "window": spec(CROP_SIZE, CROP_SIZE, 1)}
+    image, vector = spec(*IMAGE), spec()
+
+    def embed(images: tf.Tensor, landmarks: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"embeddings": network.embed(images, landmarks)}
+
+    def value_and_gradient(images: tf.Tensor, landmarks: tf.Tensor, **goal: tf.Tensor) -> dict[str, tf.Tensor]:
+        loss, success, gradient = parts.value_and_gradient(
+            lambda x, _: network.embed(x, landmarks), images, images, losses.Goal(**goal), network.sizes
+        )
+        return {"loss": loss, "success": success, "gradient": gradient}
+
+    def stepper(method: Any) -> Signature:
+        def run(images: tf.Tensor, landmarks: tf.Tensor, jitter: tf.Tensor, **rest: tf.Tensor) -> dict[str, tf.Tensor]:
+            state, goal, parameters = (take(kind, rest) for kind in (method.State, losses.Goal, method.Parameters))
+            state, loss, success = method.steps(
+                lambda x, views: network.embed(x, landmarks, views), images, state, goal, parameters, jitter, network.sizes
+            )
+            return state._asdict() | {"loss": loss, "success": success}
+
+        return run
+
+    pgd_specs = stepping | {name: image for name in ("delta", "momentum", "best_delta")}
+    pgd_specs |= {name: vector for name in ("best_loss", "epsilon", "step_size", "linf", "decay")}
+    cw_specs = stepping | {name: image for name in ("w", "m", "v", "best_delta")}
+    cw_specs |= {name: vector for name in ("count", "found", "best_norm", "const", "rate")}
+    concrete = {
+        "embed": trace(embed, {"images": shared["images"], "landmarks": shared["landmarks"]}),
+        "value_and_gradient": trace(value_and_gradient, shared),
+        "pgd_steps": trace(stepper(pgd), pgd_specs),
+        "cw_l2_steps": trace(stepper(cw), cw_specs),
+    }
+    return concrete | {"serving_default": concrete["embed"]}
+
+
+def export(network: NetworkSet, folder: Path) -> None:
+    """Write the set as a SavedModel into ``folder``, which must not exist yet."""
+    tf.saved_model.save(network, str(folder), signatures=signatures(network))
+
+
+def spec(*shape: int | None, dtype: tf.DType = tf.float32) -> tf.TensorSpec:
+    return tf.TensorSpec([None, *shape], dtype)
+
+
+def take(kind: Any, tensors: Mapping[str, tf.Tensor]) -> Any:
+    """The NamedTuple ``kind`` out of the tensors that bear its fields' names."""
+    return kind(**{name: tensors[name] for name in kind._fields})
+
+
+def trace(function: Signature, specs: Mapping[str, tf.TensorSpec]) -> Any:
+    named = {name: tf.TensorSpec(value.shape, value.dtype, name=name) for name, value in specs.items()}
+    return tf.function(function).get_concrete_function(**named)

@@ -1,0 +1,38 @@
+"""Pieces that the attacks share. The leading axis of every tensor is the batch; rows never mix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from faceoff import losses
+
+Embed = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+"""Perturbed images [B, S, S, 3] and one step's jitter [B, M, 4] to embeddings [B, D]."""
+
+
+def per_image(values: tf.Tensor) -> tf.Tensor:
+    """A vector [B] shaped to multiply images."""
+    return tf.reshape(values, [-1, 1, 1, 1])
+
+
+def l2(images: tf.Tensor) -> tf.Tensor:
+    """The l2 norm of each image, [B, 1, 1, 1], never zero so that it can divide."""
+    return tf.sqrt(tf.reduce_sum(tf.square(images), [1, 2, 3], keepdims=True) + 1e-24)
+
+
+def l2_radius(epsilon: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
+    """The l2 norm [B, 1, 1, 1] of a mask whose RMS over the window's area is ``epsilon``."""
+    return per_image(epsilon) * tf.sqrt(3.0 * tf.reduce_sum(window, [1, 2, 3], keepdims=True))
+
+
+def value_and_gradient(
+    embed: Embed, images: tf.Tensor, jitter: tf.Tensor, goal: losses.Goal, sizes: tuple[int, ...]
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The loss [B], whether the goal holds [B], and the loss's gradient [B, S, S, 3] with respect to the images."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(images)
+        loss, success = losses.evaluate(embed(images, jitter), goal, sizes)
+        total = tf.reduce_sum(loss)  # rows are independent, so each row of the gradient is its own
+    return loss, success, tape.gradient(total, images)

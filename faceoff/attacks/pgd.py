@@ -1,0 +1,70 @@
+"""Projected gradient descent (Madry et al.; paper section 3.3 and Table 1) in l2 and linf, as k steps from a state."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from faceoff.attacks.parts import Embed, l2, l2_radius, per_image, value_and_gradient
+from faceoff.losses import Goal
+
+
+class State(NamedTuple):
+    """``delta`` the mask, ``momentum`` the running direction, ``best_delta`` and ``best_loss`` the best iterate seen."""
+
+    delta: tf.Tensor
+    momentum: tf.Tensor
+    best_delta: tf.Tensor
+    best_loss: tf.Tensor
+
+
+class Parameters(NamedTuple):
+    """``epsilon`` [B]: for l2 the RMS over the window, for linf the largest change; ``step_size`` [B] share of epsilon;
+    ``linf`` [B] 1 for linf, 0 for l2; ``decay`` [B] of the momentum; ``window`` [B, S, S, 1]."""
+
+    epsilon: tf.Tensor
+    step_size: tf.Tensor
+    linf: tf.Tensor
+    decay: tf.Tensor
+    window: tf.Tensor
+
+
+def steps(
+    embed: Embed, images: tf.Tensor, state: State, goal: Goal, parameters: Parameters, jitter: tf.Tensor, sizes: tuple[int, ...]
+) -> tuple[State, tf.Tensor, tf.Tensor]:
+    """As many steps as ``jitter`` [B, k, M, 4] has; returns the state, and of the last iterate evaluated (the one before the
+    last step) the loss [B] and whether the goal held [B].
+
+    The best iterate is kept by its loss. Under jitter every loss is of another view, so there the latest is the best.
+    """
+    is_linf = per_image(parameters.linf) > 0
+    cap = per_image(parameters.epsilon) * parameters.window
+    radius = l2_radius(parameters.epsilon, parameters.window)
+    size = per_image(parameters.step_size)
+    jittered = tf.reduce_any(jitter != 0, [1, 2, 3])
+
+    def step(
+        index: tf.Tensor, state: State, loss: tf.Tensor, success: tf.Tensor
+    ) -> tuple[tf.Tensor, State, tf.Tensor, tf.Tensor]:
+        loss, success, gradient = value_and_gradient(embed, images + state.delta, jitter[:, index], goal, sizes)
+        better = jittered | (loss < state.best_loss)
+        gradient = gradient * parameters.window
+        scale = tf.reduce_mean(tf.abs(gradient), [1, 2, 3], keepdims=True) + 1e-24
+        momentum = per_image(parameters.decay) * state.momentum + gradient / scale
+        moved = state.delta - size * tf.where(is_linf, cap * tf.sign(momentum), radius * momentum / l2(momentum))
+        projected = tf.where(is_linf, tf.clip_by_value(moved, -cap, cap), moved * tf.minimum(1.0, radius / l2(moved)))
+        state = State(
+            delta=tf.clip_by_value(images + projected, 0.0, 1.0) - images,
+            momentum=momentum,
+            best_delta=tf.where(per_image(better), state.delta, state.best_delta),
+            best_loss=tf.where(better, loss, state.best_loss),
+        )
+        return index + 1, state, loss, success
+
+    batch = tf.shape(images)[0]
+    start = (tf.constant(0), state, tf.zeros([batch]), tf.zeros([batch], tf.bool))
+    _, state, loss, success = tf.while_loop(
+        lambda index, *_: index < tf.shape(jitter)[1], step, start, parallel_iterations=1
+    )
+    return state, loss, success

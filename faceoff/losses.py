@@ -1,0 +1,63 @@
+"""The losses of the paper's section 2.2 over galleries of embeddings, for a set of surrogates at once.
+
+A set's embedding is its members' unit embeddings side by side, [B, D] with D the sum of the members' sizes. A gallery is
+[B, L, G, D]: L labels (label 0 is the face's own, the source), up to G embeddings each; its weights [B, L, G] are 0 where
+there is none. Every hyper-parameter is a vector over the batch, so that faces of different requests share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from faceoff.types import Loss
+
+CODES: dict[Loss, int] = {Loss.TARGET: 0, Loss.HINGE: 1, Loss.DODGE: 2}
+"""How a loss is named in a tensor."""
+
+ABSENT = 4.0
+"""The distance of a label that has no embedding: beyond any distance between unit vectors, which is at most 2."""
+
+
+class Goal(NamedTuple):
+    """What is asked for each face: ``kind`` [B] int32 which loss (CODES), ``target`` [B] int32 label, ``kappa`` [B] margin,
+    ``thresholds`` [B, M] the distance per member at which the source no longer counts as recognised."""
+
+    galleries: tf.Tensor
+    weights: tf.Tensor
+    kind: tf.Tensor
+    target: tf.Tensor
+    kappa: tf.Tensor
+    thresholds: tf.Tensor
+
+
+def distances(embeddings: tf.Tensor, galleries: tf.Tensor, weights: tf.Tensor, sizes: Sequence[int]) -> tf.Tensor:
+    """d'(x, A_y) of section 2.2, the mean l2 distance to each label's embeddings, per member: [B, L, M]."""
+    squares = tf.square(galleries - embeddings[:, None, None, :])
+    # The epsilon keeps the root's gradient finite where a face meets its own embedding.
+    per_member = [tf.sqrt(tf.reduce_sum(part, -1) + 1e-12) for part in tf.split(squares, list(sizes), axis=-1)]
+    count = tf.reduce_sum(weights, -1)[..., None]
+    mean = tf.reduce_sum(tf.stack(per_member, -1) * weights[..., None], 2) / tf.maximum(count, 1e-9)
+    return tf.where(count > 0, mean, ABSENT)
+
+
+def evaluate(embeddings: tf.Tensor, goal: Goal, sizes: Sequence[int]) -> tuple[tf.Tensor, tf.Tensor]:
+    """The loss to minimise [B], a mean over the members, and whether the goal holds on every member [B] bool.
+
+    target: d'(x, A_t).   hinge: [d'(x, A_t) - min over y != t of d'(x, A_y) + kappa]+, which is zero exactly when t is the
+    nearest label by kappa (the paper prints max; docs/decisions/0004).   dodge: -d'(x, A_source).
+    """
+    d = distances(embeddings, goal.galleries, goal.weights, sizes)
+    to_source = d[:, 0]
+    is_target = tf.one_hot(goal.target, tf.shape(d)[1])[..., None]
+    to_target = tf.reduce_sum(d * is_target, 1)
+    nearest_other = tf.reduce_min(d + ABSENT * is_target, 1)
+    gap = to_target - nearest_other + goal.kappa[:, None]
+    losses = tf.stack([to_target, tf.nn.relu(gap), -to_source], axis=1)
+    reached = tf.stack([to_target < nearest_other, gap <= 0, to_source >= goal.thresholds], axis=1)
+    chosen = tf.one_hot(goal.kind, len(CODES))
+    loss = tf.reduce_sum(tf.reduce_mean(losses, -1) * chosen, 1)
+    success = tf.reduce_any(tf.reduce_all(reached, -1) & (chosen > 0), 1)
+    return loss, success

@@ -1,0 +1,47 @@
+"""faceoff.rooms.Networks in this process: the very SavedModels that a model server would host."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from faceoff.errors import FaceOffError, Reason
+from faceoff.networks import catalogue, store
+from faceoff.networks.home import Home
+from faceoff.types import Float
+
+
+class LocalNetworks:
+    """Loads a model at its first call and keeps it. Sets that were not built before are built from their weights."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._models: dict[str, tuple[int, Any]] = {}
+        self._lock = threading.Lock()
+
+    def call(
+        self, model: str, signature: str, inputs: Mapping[str, Float], outputs: Sequence[str] = (), timeout: float = 60.0
+    ) -> dict[str, Float]:
+        """Run one signature. ``timeout`` is for networks at the other end of a wire and plays no part here.
+
+        Raises UNKNOWN_NETWORK, NETWORK_MISSING, and INVALID_ARGUMENT for a signature that the model does not have.
+        """
+        function = self._load(model)[1].signatures.get(signature)
+        if function is None:
+            raise FaceOffError(Reason.INVALID_ARGUMENT, f"{model} has no signature {signature}.", "Rebuild it: `faceoff models build`.")
+        results = function(**{name: tf.convert_to_tensor(value) for name, value in inputs.items()})
+        return {name: value.numpy() for name, value in results.items() if not outputs or name in outputs}
+
+    def version(self, model: str) -> str:
+        return str(self._load(model)[0])
+
+    def _load(self, model: str) -> tuple[int, Any]:
+        with self._lock:
+            if model not in self._models:
+                store.build([catalogue.card(name, self._home) for name in model.split("+")], self._home)
+                version = store.newest(model, self._home)
+                self._models[model] = version, tf.saved_model.load(str(self._home.model(model, version)))
+            return self._models[model]

@@ -1,0 +1,40 @@
+"""A set of surrogates as one network: one crop in, every member's own alignment and preprocessing inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from faceoff.networks.align import aligned, normalised
+from faceoff.networks.card import Card
+from faceoff.networks.importers import Body
+
+
+def set_name(members: Sequence[str]) -> str:
+    """The model name of a set: its members' names in alphabetical order, joined by +."""
+    return "+".join(sorted(set(members)))
+
+
+class NetworkSet(tf.Module):
+    """Members are ordered by name, so a set's embedding does not depend on how it was written down."""
+
+    def __init__(self, members: Sequence[tuple[Card, Body]]) -> None:
+        super().__init__(name="network_set")
+        ordered = sorted(members, key=lambda member: member[0].name)
+        self.cards = tuple(card for card, _ in ordered)
+        self.bodies = [body for _, body in ordered]
+        self.sizes = tuple(card.embedding_size for card in self.cards)
+
+    def embed(self, images: tf.Tensor, landmarks: tf.Tensor, jitter: tf.Tensor | None = None) -> tf.Tensor:
+        """The members' unit embeddings side by side, [B, D].
+
+        ``images`` [B, S, S, 3] in [0, 1], ``landmarks`` [B, 5, 2] in crop pixels, ``jitter`` [B, M, 4] or None.
+        """
+        if jitter is None:
+            jitter = tf.zeros([tf.shape(images)[0], len(self.cards), 4])
+        parts = []
+        for index, (card, body) in enumerate(zip(self.cards, self.bodies, strict=True)):
+            views = normalised(aligned(images, landmarks, card, jitter[:, index]), card)
+            parts.append(tf.math.l2_normalize(body(views), axis=-1, epsilon=1e-12))
+        return tf.concat(parts, axis=-1)

@@ -1,0 +1,84 @@
+"""The straight line of one photo: decode, detect, attack, amplify, verify. The rooms are arguments; the order lives here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from faceoff import image
+from faceoff.errors import FaceOffError, Reason
+from faceoff.rooms import Amplifier, Attacker, Detector, Report, Verifier
+from faceoff.types import Candidate, Crop, Encoding, Gallery, Mask, Photo, Plan, Progress, Verdict
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """Who does the work: all in this process (faceoff.local) or services (faceoff.rpc.clients)."""
+
+    detector: Detector
+    attacker: Attacker
+    amplifier: Amplifier
+    verifier: Verifier
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to do with one photo. ``faces`` picks detected faces by index (largest first; empty: every face),
+    ``victims`` the networks that check the result (empty: every local network that is not a surrogate), ``gallery`` the
+    other people that the target and hinge losses need."""
+
+    plan: Plan = Plan()
+    encoding: Encoding = Encoding()
+    faces: tuple[int, ...] = ()
+    victims: tuple[str, ...] = ()
+    gallery: Gallery = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Protection:
+    """The protected photo as bytes, and everything known about it. ``crops``, ``masks`` and ``candidate.faces`` run
+    in parallel; a verdict's ``face`` is an index into them."""
+
+    photo: Photo
+    candidate: Candidate
+    crops: tuple[Crop, ...]
+    masks: tuple[Mask, ...]
+    verdicts: tuple[Verdict, ...]
+
+
+def protect(data: bytes, request: Request, rooms: Rooms, report: Report) -> Protection:
+    """Protect the encoded photo ``data``.
+
+    Raises FaceOffError: the image's own reasons (faceoff.image), NO_FACE_DETECTED, INVALID_ARGUMENT for a face index that
+    is not there, and whatever a room raises. ``report`` may raise to stop.
+    """
+    photo = image.decode(data)
+    report(Progress("detect", 0, 1))
+    crops = pick(rooms.detector.detect(photo), request.faces)
+    report(Progress("detect", 1, 1))
+    masks = rooms.attacker.attack(crops, request.plan, report, request.gallery)
+    report(Progress("amplify", 0, 1))
+    candidate = rooms.amplifier.amplify(photo, crops, masks, request.plan, request.encoding)
+    report(Progress("amplify", 1, 1))
+    report(Progress("verify", 0, 1))
+    verdicts = rooms.verifier.verify(photo, candidate.data, crops, request.plan.surrogates, request.victims)
+    report(Progress("verify", 1, 1))
+    return Protection(photo, candidate, tuple(crops), tuple(masks), tuple(verdicts))
+
+
+def pick(crops: Sequence[Crop], faces: Sequence[int]) -> list[Crop]:
+    """The crops to protect. Raises NO_FACE_DETECTED when there is none and INVALID_ARGUMENT for an index out of range."""
+    if not crops:
+        raise FaceOffError(
+            Reason.NO_FACE_DETECTED,
+            "No face was found in this photo.",
+            "Faces need to be about 20 pixels wide or more and not turned far away from the camera.",
+        )
+    for face in faces:
+        if not 0 <= face < len(crops):
+            raise FaceOffError(
+                Reason.INVALID_ARGUMENT,
+                f"There is no face {face}.",
+                f"The photo has {len(crops)}, numbered from 0 (the largest); `faceoff detect` lists them.",
+            )
+    return [crops[face] for face in faces] if faces else list(crops)

@@ -1,0 +1,126 @@
+"""Every method on a tiny set: budgets hold, goals are reached, batch-mates and chunks make no difference."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from faceoff.attacks.attacker import CHUNK, LARGEST_BATCH, LocalAttacker
+from faceoff.errors import FaceOffError, Reason
+from faceoff.geometry import window
+from faceoff.types import Loss, MaskOutcome, Method, Plan, Progress
+from tests.unit import tiny
+
+ROWS = {
+    Method.PGD_L2: Plan(method=Method.PGD_L2, epsilon=0.3, step_size=0.2, iterations=25),
+    Method.PGD_LINF: Plan(method=Method.PGD_LINF, epsilon=0.3, step_size=0.2, iterations=25),
+    Method.CW_L2: Plan(method=Method.CW_L2, step_size=0.02, iterations=40, search_steps=4),
+}
+
+
+@pytest.fixture(scope="module")
+def networks() -> tiny.TinyNetworks:
+    return tiny.TinyNetworks("a", "b")
+
+
+def attack(networks, plan: Plan, crops, gallery=None, report=lambda progress: None):
+    return LocalAttacker(networks, networks.card).attack(crops, replace(plan, surrogates=("a", "b")), report, gallery or {})
+
+
+def test_every_method_has_a_row() -> None:
+    assert set(ROWS) == set(Method)
+
+
+@pytest.mark.parametrize("method", list(Method))
+@pytest.mark.parametrize("loss", list(Loss))
+def test_reaches_its_goal_within_its_budget(networks, method: Method, loss: Loss) -> None:
+    plan = replace(ROWS[method], loss=loss)
+    crops = tiny.crops(2)
+    gallery = {"other": tiny.crops(2, seed=5), "third": tiny.crops(1, seed=6)} if loss is not Loss.DODGE else {}
+    weights = window(tiny.LANDMARKS)
+    for crop, mask in zip(crops, attack(networks, plan, crops, gallery), strict=True):
+        changed = crop.pixels + mask.delta
+        assert changed.min() >= -1e-6 and changed.max() <= 1 + 1e-6
+        assert not mask.delta[weights[..., 0] == 0].any()
+        if method is Method.PGD_L2:
+            assert np.linalg.norm(mask.delta) <= plan.epsilon * np.sqrt(3 * weights.sum()) * (1 + 1e-5)
+        if method is Method.PGD_LINF:
+            assert np.abs(mask.delta).max() <= plan.epsilon * (1 + 1e-5)
+        assert mask.outcome is MaskOutcome.REACHED
+        assert len(mask.trace) == mask.iterations // plan.iterations * -(-plan.iterations // CHUNK)
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_batch_mates_make_no_difference(networks, method: Method) -> None:
+    plan = replace(ROWS[method], jitter=1.0)
+    crops = tiny.crops(4)
+    together = attack(networks, plan, crops)
+    alone = attack(networks, plan, crops[2:3])
+    assert np.abs(together[2].delta - alone[0].delta).max() <= 1e-4
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_same_seed_same_mask_other_seed_other_mask(networks, method: Method) -> None:
+    crops = tiny.crops(1)
+    plan = replace(ROWS[method], jitter=1.0, search_steps=2, iterations=12)
+    first, second = attack(networks, plan, crops)[0], attack(networks, plan, crops)[0]
+    other = attack(networks, replace(plan, seed=7), crops)[0]
+    np.testing.assert_array_equal(first.delta, second.delta)
+    assert np.abs(first.delta - other.delta).max() > 1e-4
+
+
+def test_best_iterate_is_kept(networks) -> None:
+    """Steps far too long end somewhere bad: the result is the best that was seen, not the last."""
+    plan = replace(ROWS[Method.PGD_L2], step_size=3.0, iterations=40, loss=Loss.TARGET)
+    gallery = {"other": tiny.crops(1, seed=5)}
+    mask = attack(networks, plan, tiny.crops(1), gallery)[0]
+    longer = attack(networks, replace(plan, iterations=200), tiny.crops(1), gallery)[0]
+
+    def loss_of(found):
+        crop = tiny.crops(1)[0]
+        embeddings = networks.network.embed((crop.pixels + found.delta)[None], crop.landmarks[None]).numpy()
+        other = networks.network.embed(gallery["other"][0].pixels[None], crop.landmarks[None]).numpy()
+        return np.linalg.norm((embeddings - other)[0][: networks.network.sizes[0]])
+
+    assert loss_of(longer) <= loss_of(mask) + 1e-3
+
+
+def test_progress_is_true_and_stops_within_one_chunk(networks) -> None:
+    seen: list[Progress] = []
+
+    def stop_after_two(progress: Progress) -> None:
+        seen.append(progress)
+        if progress.done >= 2 * CHUNK:
+            raise FaceOffError(Reason.CANCELLED, "stopped")
+
+    networks.calls.clear()
+    with pytest.raises(FaceOffError):
+        attack(networks, replace(ROWS[Method.PGD_L2], iterations=100), tiny.crops(1), report=stop_after_two)
+    assert [progress.done for progress in seen] == [0, CHUNK, 2 * CHUNK]
+    assert all(progress.total == 100 for progress in seen)
+    assert networks.calls.count("pgd_steps") == 2
+
+
+def test_more_faces_than_a_batch(networks) -> None:
+    crops = tiny.crops(LARGEST_BATCH + 1)
+    plan = replace(ROWS[Method.PGD_L2], iterations=5)
+    masks = attack(networks, plan, crops)
+    assert len(masks) == len(crops)
+    alone = attack(networks, plan, crops[-1:])[0]
+    np.testing.assert_allclose(masks[-1].delta, alone.delta, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "gallery"),
+    [
+        ({"iterations": 0}, {}),
+        ({"epsilon": 0.0}, {}),
+        ({"epsilon": float("nan")}, {}),
+        ({"loss": Loss.HINGE}, {}),
+        ({"target": "nobody"}, {"somebody": tiny.crops(1)}),
+    ],
+)
+def test_impossible_plans_are_refused(networks, change, gallery) -> None:
+    with pytest.raises(FaceOffError) as error:
+        attack(networks, replace(ROWS[Method.PGD_L2], **change), tiny.crops(1), gallery)
+    assert error.value.reason is Reason.INVALID_ARGUMENT and error.value.hint

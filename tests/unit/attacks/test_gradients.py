@@ -1,0 +1,71 @@
+"""Gradients against finite differences, through alignment, preprocessing, network and loss."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from faceoff import losses
+from faceoff.attacks import export, parts
+from faceoff.types import Loss
+from tests.unit import tiny
+
+
+def goal(network, x, kind: Loss, kappa: float = 0.3) -> losses.Goal:
+    count = len(x)
+    landmarks = np.tile(tiny.LANDMARKS, (count, 1, 1))
+    source = network.embed(tf.constant(x), landmarks).numpy()
+    others = network.embed(tf.constant(tiny.images(count, seed=9)), landmarks).numpy()
+    galleries = np.stack([np.stack([source, source[::-1]], 1), np.stack([others, others * 0], 1)], 1)
+    weights = np.tile(np.array([[1, 0], [1, 0]], np.float32), (count, 1, 1))
+    return losses.Goal(
+        tf.constant(galleries),
+        tf.constant(weights),
+        tf.fill([count], losses.CODES[kind]),
+        tf.fill([count], 1),
+        tf.fill([count], kappa),
+        tf.fill([count, len(network.sizes)], 0.5),
+    )
+
+
+@pytest.mark.parametrize("kind", list(Loss))
+def test_gradient_agrees_with_finite_differences(kind: Loss) -> None:
+    network = tiny.network_set("a", "b")
+    x = tiny.images(2)
+    landmarks = tf.constant(np.tile(tiny.LANDMARKS, (2, 1, 1)))
+    random = np.random.default_rng(1)
+    jitter = tf.constant(random.uniform(-0.05, 0.05, (2, 2, 4)).astype(np.float32))
+    start = tf.constant(x + random.normal(0, 0.02, x.shape).astype(np.float32))
+    wanted = goal(network, x, kind, kappa=3.0)
+
+    def loss(at: tf.Tensor) -> np.ndarray:
+        return losses.evaluate(network.embed(at, landmarks, jitter), wanted, network.sizes)[0].numpy().astype(np.float64)
+
+    _, _, gradient = parts.value_and_gradient(
+        lambda at, views: network.embed(at, landmarks, views), start, jitter, wanted, network.sizes
+    )
+    gradient = gradient.numpy()
+    for trial in range(3):
+        if trial == 0:
+            direction = gradient / np.sqrt((gradient**2).sum((1, 2, 3), keepdims=True))
+        else:
+            direction = tiny.images(2, seed=20 + trial) - 0.5
+            direction /= np.sqrt((direction**2).sum((1, 2, 3), keepdims=True))
+        step = 0.05
+        slope = (loss(start + step * direction) - loss(start - step * direction)) / (2 * step)
+        expected = (gradient * direction).sum((1, 2, 3))
+        assert np.abs(slope - expected).max() <= 1e-3 + 0.02 * np.abs(expected).max()
+
+
+def test_rows_do_not_mix() -> None:
+    network = tiny.network_set("a", "b")
+    x = tiny.images(3)
+    concrete = export.signatures(network)["value_and_gradient"]
+    landmarks = np.tile(tiny.LANDMARKS, (3, 1, 1))
+    wanted = goal(network, x, Loss.HINGE)._asdict()
+    noisy = x + np.random.default_rng(4).normal(0, 0.02, x.shape).astype(np.float32)
+    together = concrete(images=tf.constant(noisy), landmarks=tf.constant(landmarks), **wanted)
+    alone = concrete(
+        images=tf.constant(noisy[1:2]), landmarks=tf.constant(landmarks[1:2]), **{k: v[1:2] for k, v in wanted.items()}
+    )
+    np.testing.assert_allclose(together["gradient"][1], alone["gradient"][0], atol=1e-6)
+    np.testing.assert_allclose(together["loss"][1], alone["loss"][0], atol=1e-6)
