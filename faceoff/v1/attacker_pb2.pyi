@@ -8,12 +8,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class AttackRequest(_message.Message):
-    __slots__ = ("crops", "plan")
+    __slots__ = ("crops", "plan", "gallery")
     CROPS_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
     crops: _containers.RepeatedCompositeFieldContainer[_types_pb2.Crop]
     plan: _types_pb2.Plan
-    def __init__(self, crops: _Optional[_Iterable[_Union[_types_pb2.Crop, _Mapping]]] = ..., plan: _Optional[_Union[_types_pb2.Plan, _Mapping]] = ...) -> None: ...
+    gallery: _containers.RepeatedCompositeFieldContainer[Person]
+    def __init__(self, crops: _Optional[_Iterable[_Union[_types_pb2.Crop, _Mapping]]] = ..., plan: _Optional[_Union[_types_pb2.Plan, _Mapping]] = ..., gallery: _Optional[_Iterable[_Union[Person, _Mapping]]] = ...) -> None: ...
+
+class Person(_message.Message):
+    __slots__ = ("label", "crops")
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    CROPS_FIELD_NUMBER: _ClassVar[int]
+    label: str
+    crops: _containers.RepeatedCompositeFieldContainer[_types_pb2.Crop]
+    def __init__(self, label: _Optional[str] = ..., crops: _Optional[_Iterable[_Union[_types_pb2.Crop, _Mapping]]] = ...) -> None: ...
 
 class AttackResponse(_message.Message):
     __slots__ = ("progress", "masks")

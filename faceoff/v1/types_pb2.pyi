@@ -116,7 +116,7 @@ class Crop(_message.Message):
     def __init__(self, pixels: _Optional[_Union[Tensor, _Mapping]] = ..., landmarks: _Optional[_Union[Tensor, _Mapping]] = ..., transform: _Optional[_Union[Transform, _Mapping]] = ..., face: _Optional[_Union[Face, _Mapping]] = ...) -> None: ...
 
 class Plan(_message.Message):
-    __slots__ = ("method", "loss", "surrogates", "iterations", "epsilon", "step_size", "kappa", "jitter", "decay", "search_steps", "initial_const", "alpha", "rms", "seed")
+    __slots__ = ("method", "loss", "surrogates", "iterations", "epsilon", "step_size", "kappa", "jitter", "decay", "search_steps", "initial_const", "alpha", "rms", "target", "seed")
     METHOD_FIELD_NUMBER: _ClassVar[int]
     LOSS_FIELD_NUMBER: _ClassVar[int]
     SURROGATES_FIELD_NUMBER: _ClassVar[int]
@@ -130,6 +130,7 @@ class Plan(_message.Message):
     INITIAL_CONST_FIELD_NUMBER: _ClassVar[int]
     ALPHA_FIELD_NUMBER: _ClassVar[int]
     RMS_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     method: Method
     loss: Loss
@@ -144,8 +145,9 @@ class Plan(_message.Message):
     initial_const: float
     alpha: float
     rms: float
+    target: str
     seed: int
-    def __init__(self, method: _Optional[_Union[Method, str]] = ..., loss: _Optional[_Union[Loss, str]] = ..., surrogates: _Optional[_Iterable[str]] = ..., iterations: _Optional[int] = ..., epsilon: _Optional[float] = ..., step_size: _Optional[float] = ..., kappa: _Optional[float] = ..., jitter: _Optional[float] = ..., decay: _Optional[float] = ..., search_steps: _Optional[int] = ..., initial_const: _Optional[float] = ..., alpha: _Optional[float] = ..., rms: _Optional[float] = ..., seed: _Optional[int] = ...) -> None: ...
+    def __init__(self, method: _Optional[_Union[Method, str]] = ..., loss: _Optional[_Union[Loss, str]] = ..., surrogates: _Optional[_Iterable[str]] = ..., iterations: _Optional[int] = ..., epsilon: _Optional[float] = ..., step_size: _Optional[float] = ..., kappa: _Optional[float] = ..., jitter: _Optional[float] = ..., decay: _Optional[float] = ..., search_steps: _Optional[int] = ..., initial_const: _Optional[float] = ..., alpha: _Optional[float] = ..., rms: _Optional[float] = ..., target: _Optional[str] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class Mask(_message.Message):
     __slots__ = ("delta", "outcome", "iterations", "trace")

@@ -1,0 +1,89 @@
+"""How the house's clients reach its services."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import grpc
+
+from faceoff.errors import FaceOffError, Reason
+from faceoff.rpc import errors
+from faceoff.rpc.server import MESSAGE_LIMIT
+
+_SERVICE_CONFIG = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "methodConfig": [
+        {
+            "name": [{"service": ""}],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.2s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A service that can be called. Safe to share between threads; ``close`` it in the end."""
+
+    address: str
+    channel: grpc.Channel
+
+    def close(self) -> None:
+        self.channel.close()
+
+
+def connect(address: str) -> Peer:
+    """The service at ``host:port``; a name with several addresses (a headless service) is called round robin.
+
+    Nothing is sent until the first call.
+    """
+    options = (
+        ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+        ("grpc.max_receive_message_length", MESSAGE_LIMIT),
+        ("grpc.max_send_message_length", MESSAGE_LIMIT),
+        ("grpc.max_reconnect_backoff_ms", 5_000),
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        # Services are reached directly; a proxy is for the world outside.
+        ("grpc.enable_http_proxy", 0),
+    )
+    return Peer(address, grpc.insecure_channel(address, options))
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A moment by which everything must be done, passed on from call to call. ``end`` is of ``time.monotonic()``."""
+
+    end: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        return cls(time.monotonic() + seconds)
+
+    def left(self) -> float:
+        """Seconds left; raises DEADLINE_TOO_SHORT when there are none."""
+        seconds = self.end - time.monotonic()
+        if seconds <= 0:
+            raise FaceOffError(
+                Reason.DEADLINE_TOO_SHORT, "The time for this photo is over.", "Allow more time, or ask for less work."
+            )
+        return seconds
+
+
+@contextmanager
+def calling(peer: Peer) -> Iterator[None]:
+    """Inside, a failed call to ``peer`` raises the FaceOffError that it stands for."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise errors.from_rpc_error(error, peer.address) from None

@@ -1,0 +1,38 @@
+"""What a service says on standard error: one JSON object a line, made of the fields below and nothing else.
+
+The signature of ``event`` is the allow-list. None of its fields may hold anything of a photo, so an exception's
+message, which can quote any value, has no place here; the lines of code it passed do.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import traceback
+
+
+def event(
+    name: str,
+    *,
+    service: str = "",
+    address: str = "",
+    method: str = "",
+    code: str = "",
+    reason: str = "",
+    seconds: float | None = None,
+    incident: str = "",
+    error: str = "",
+    where: str = "",
+) -> None:
+    """Say that ``name`` happened; empty fields are left out."""
+    fields = {key: value for key, value in locals().items() if key != "name" and value not in ("", None)}
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    sys.stderr.write(json.dumps({"time": stamp, "event": name, **fields}) + "\n")
+    sys.stderr.flush()
+
+
+def where(error: BaseException) -> str:
+    """The lines of code that an exception passed through, innermost last: ``module.py:12 function``."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames)
