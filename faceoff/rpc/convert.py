@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -38,7 +39,7 @@ from faceoff.types import (
     Verdict,
     Visibility,
 )
-from faceoff.v1 import attacker_pb2, detector_pb2, protection_pb2, types_pb2
+from faceoff.v1 import amplifier_pb2, attacker_pb2, detector_pb2, protection_pb2, types_pb2, verifier_pb2
 
 DEFAULT_STRENGTH = "balanced"
 CHUNK = 512 * 1024
@@ -188,6 +189,15 @@ def from_masks(messages: Sequence[types_pb2.Mask], crops: Sequence[Crop]) -> lis
     return masks
 
 
+def from_attack(message: attacker_pb2.AttackRequest) -> tuple[list[Crop], Plan, Gallery]:
+    """The crops, all of one size: they are attacked as a batch."""
+    crops = [from_crop(crop) for crop in message.crops]
+    gallery = from_gallery(message.gallery)
+    if len({crop.transform.size for crop in (*crops, *chain.from_iterable(gallery.values()))}) > 1:
+        raise _invalid("crops", "All have one size.")
+    return crops, from_plan(message.plan), gallery
+
+
 def to_attack(part: Progress | list[Mask]) -> attacker_pb2.AttackResponse:
     if isinstance(part, Progress):
         return attacker_pb2.AttackResponse(progress=to_progress(part))
@@ -232,6 +242,18 @@ def from_candidate(message: types_pb2.Candidate) -> Candidate:
         tuple(from_visibility(face) for face in message.faces),
         from_visibility(message.photo),
     )
+
+
+def from_amplify(message: amplifier_pb2.AmplifyRequest) -> tuple[Photo, list[Crop], list[Mask], Plan, Encoding]:
+    photo = image.decode(message.photo)
+    crops = from_crops(message.crops, photo)
+    masks = from_masks(message.masks, crops)
+    return photo, crops, masks, from_plan(message.plan), from_encoding(message.encoding)
+
+
+def from_verify(message: verifier_pb2.VerifyRequest) -> tuple[Photo, list[Crop]]:
+    photo = image.decode(message.photo)
+    return photo, from_crops(message.crops, photo)
 
 
 def to_verdict(verdict: Verdict) -> types_pb2.Verdict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import sys
 import threading
 import time
 import uuid
@@ -25,8 +26,8 @@ from faceoff.rpc.errors import Status
 LONGEST_CALL = 600.0
 """Seconds after which a call ends even where its caller set no deadline."""
 
-MESSAGE_LIMIT = 128 * 1024 * 1024
-"""Between services: a photo of 25 MB, and crops and masks of half a megabyte a face. gRPC's default is 4 MB."""
+MESSAGE_LIMIT = 256 * 1024 * 1024
+"""Between services: a photo of 25 MB, its result as PNG of 50 megapixels, crops and masks of half a megabyte a face."""
 
 _SPARE_THREADS = 8  # answer health checks, and refuse calls, while every other thread is at work
 _OURS = "/faceoff."
@@ -132,7 +133,20 @@ class Server:
             self._health.set(name, status)
 
 
-def serve(service: str, add: Callable[[grpc.Server], None], settings: Settings, warm_up: Callable[[], object]) -> None:
+def run(main: Callable[[], None]) -> None:
+    """Run a service's ``main``; a FaceOffError while it starts ends the process with status 1 and says why."""
+    try:
+        main()
+    except FaceOffError as error:
+        sys.exit(str(error))
+
+
+def serve(
+    service: str,
+    add: Callable[[grpc.Server], None],
+    settings: Settings,
+    warm_up: Callable[[], object] = lambda: None,
+) -> None:
     """Serve until SIGTERM or SIGINT. Health turns to SERVING once ``warm_up`` has returned."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

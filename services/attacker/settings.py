@@ -1,0 +1,33 @@
+"""Settings of the attacker service, from the command line and the environment."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from faceoff.rpc import server
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``model_server`` is the address of TensorFlow Serving or our stand-in for it."""
+
+    server: server.Settings
+    model_server: str
+
+
+def parse(arguments: Sequence[str] | None = None) -> Settings:
+    """A wrong command line ends the process with status 2, as argparse does."""
+    parser = argparse.ArgumentParser(
+        prog="python -m services.attacker", description="Computes masks against networks of a model server."
+    )
+    server.add_arguments(parser, port=50052)
+    parser.add_argument(
+        "--model-server",
+        default=os.environ.get("FACEOFF_MODEL_SERVER", "127.0.0.1:8500"),
+        help="[FACEOFF_MODEL_SERVER] host:port of the model server",
+    )
+    options = parser.parse_args(arguments)
+    return Settings(server.settings(options), options.model_server)

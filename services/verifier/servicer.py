@@ -1,0 +1,22 @@
+"""VerifierService over a room."""
+
+from __future__ import annotations
+
+import grpc
+
+from faceoff.rooms import Verifier
+from faceoff.rpc import convert, metrics
+from faceoff.v1 import verifier_pb2, verifier_pb2_grpc
+
+
+class VerifierServicer(verifier_pb2_grpc.VerifierServiceServicer):
+    def __init__(self, verifier: Verifier) -> None:
+        self._verifier = verifier
+
+    def Verify(  # noqa: N802
+        self, request: verifier_pb2.VerifyRequest, context: grpc.ServicerContext
+    ) -> verifier_pb2.VerifyResponse:
+        photo, crops = convert.from_verify(request)
+        verdicts = self._verifier.verify(photo, request.protected, crops, request.surrogates, request.victims)
+        metrics.observe_verdicts(verdicts)
+        return verifier_pb2.VerifyResponse(verdicts=map(convert.to_verdict, verdicts))
