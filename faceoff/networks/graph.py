@@ -68,6 +68,8 @@ class Depthwise:
     def __call__(self, *inputs: tf.Tensor) -> tf.Tensor:
         (x,) = inputs
         padding = _resolve(self.padding, x, tuple(self.kernel.shape[:2]), self.strides, self.dilations)
+        if not isinstance(padding, str):  # TensorFlow's own explicit padding aborts the process in grappler (2.21)
+            x, padding = tf.pad(x, padding), "VALID"
         y = tf.nn.depthwise_conv2d(x, self.kernel, (1, *self.strides, 1), padding, dilations=self.dilations)
         return tf.nn.bias_add(y, self.bias)
 

@@ -12,8 +12,8 @@ from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.card import Card, Format
 
 Body = Callable[[tf.Tensor], tf.Tensor]
-"""Images [B, height, width, 3] float32, already aligned, resized, in the card's channel order and normalised as it says,
-to raw embeddings [B, D]. A ``tf.Module``, so that a SavedModel finds its variables; differentiable; in inference mode;
+"""Images [B, height, width, 3] float32, already aligned, resized, in the card's channel order and normalised, to raw
+embeddings [B, D]. A ``tf.Module``, so that a SavedModel finds its variables; differentiable; in inference mode;
 any batch size."""
 
 

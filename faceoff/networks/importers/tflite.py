@@ -187,7 +187,8 @@ class _Reader:
         along = [1] * array.ndim
         along[tensor.quantization.quantizedDimension] = -1
         zero_point = np.reshape(tensor.quantization.zeroPoint, along if len(scale) > 1 else -1)
-        return ((array - zero_point) * np.reshape(scale, along if len(scale) > 1 else -1)).astype(np.float32)
+        scale = np.reshape(scale, along if len(scale) > 1 else -1)
+        return np.asarray((array - zero_point) * scale, np.float32)
 
 
 def _geometry(options: Any) -> tuple[tuple[int, int], str, tuple[int, int]]:
