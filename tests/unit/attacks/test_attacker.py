@@ -12,8 +12,8 @@ from faceoff.types import Loss, MaskOutcome, Method, Plan, Progress
 from tests.unit import tiny
 
 ROWS = {
-    Method.PGD_L2: Plan(method=Method.PGD_L2, epsilon=0.3, step_size=0.2, iterations=25),
-    Method.PGD_LINF: Plan(method=Method.PGD_LINF, epsilon=0.3, step_size=0.2, iterations=25),
+    Method.PGD_L2: Plan(method=Method.PGD_L2, epsilon=0.3, step_size=0.06, iterations=55),
+    Method.PGD_LINF: Plan(method=Method.PGD_LINF, epsilon=0.3, step_size=0.06, iterations=55),
     Method.CW_L2: Plan(method=Method.CW_L2, step_size=0.02, iterations=40, search_steps=4),
 }
 
@@ -52,7 +52,7 @@ def test_reaches_its_goal_within_its_budget(networks, method: Method, loss: Loss
 
 @pytest.mark.parametrize("method", list(Method))
 def test_batch_mates_make_no_difference(networks, method: Method) -> None:
-    plan = replace(ROWS[method], jitter=1.0)
+    plan = replace(ROWS[method], jitter=1.0, epsilon=0.03, iterations=20)
     crops = tiny.crops(4)
     together = attack(networks, plan, crops)
     alone = attack(networks, plan, crops[2:3])
