@@ -206,12 +206,14 @@ def _photo(image: ImageFile, format_name: str, data: bytes) -> Photo:
     deep = _bits(image, data) > 8
     if deep:
         warnings.append("The photo has more than 8 bits a channel: it was reduced to 8.")
-    grayscale = image.mode in _GRAY
+    grayscale = image.mode in _GRAY or _grey_palette(image)
     profile = image.info.get("icc_profile")
     upright = _upright(image, format_name)
     if upright.mode in _GRAY_DEEP:
         levels = np.asarray(upright).astype(np.float32) / np.float32(2 ** _bits(image, data) - 1)
         upright = Image.fromarray(to_bytes(levels))
+    if upright.mode == "La":  # the one mode that Pillow does not convert to RGBA
+        upright = upright.convert("LA")
     alpha = None
     if upright.has_transparency_data:
         upright = upright.convert("RGBA")
@@ -238,6 +240,12 @@ def _upright(image: ImageFile, format_name: str) -> Image.Image:
         with suppress(Exception):  # broken EXIF: show the photo as it is stored, like every viewer
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+
+
+def _grey_palette(image: ImageFile) -> bool:
+    """Whether a palette has no colour in it: many grey GIF and PNG files are written so."""
+    palette = image.getpalette() if image.mode == "P" else None
+    return palette is not None and palette[0::3] == palette[1::3] == palette[2::3]
 
 
 def _bits(image: ImageFile, data: bytes) -> int:
