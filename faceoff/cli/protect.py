@@ -1,0 +1,227 @@
+"""``faceoff protect``: photos in, protected photos out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from faceoff import files, image
+from faceoff.cli import arguments, exits, inputs, output, progress
+from faceoff.cli.arguments import UsageError
+from faceoff.cli.inputs import Source
+from faceoff.cli.parts import Local, Parts, Protector, debugging
+from faceoff.errors import FaceOffError, Reason
+from faceoff.pipeline import Protection, Request
+from faceoff.presets import METHODS, STRENGTHS
+from faceoff.types import Encoding, Loss, Method
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+_EXAMPLES = f"""examples:
+  faceoff protect holiday.jpg                        writes holiday.faceoff.jpg beside it
+  faceoff protect holiday.jpg --strength strong --plot before-after.png
+  faceoff protect album/ --out-dir protected --json  every photo below album/, one JSON object each
+  faceoff protect 'album/*.png' --face 0             only the largest face of each
+  faceoff protect - < in.jpg > out.jpg               standard input to standard output
+  faceoff protect holiday.jpg --server localhost:50050
+
+{exits.HELP}"""
+
+
+def add(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "protect",
+        help="protect photos",
+        description="Adds a small mask to every face of each photo and checks it on networks that took no part in it.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run, parser=parser)
+    parser.add_argument(
+        "photos", nargs="+", metavar="PHOTO", help="a photo, a folder, a pattern, or - for standard input"
+    )
+
+    look = parser.add_argument_group("how the mask looks and works")
+    look.add_argument("--strength", choices=STRENGTHS, help="how visible the mask may be (default: balanced)")
+    look.add_argument(
+        "--method",
+        type=Method,
+        choices=list(Method),
+        help="a method of the paper with its hyper-parameters; its visibility has no limit unless --strength is given",
+    )
+    look.add_argument("--surrogates", type=arguments.names, metavar="A,B", help="networks that the mask is computed on")
+    look.add_argument("--kappa", type=arguments.not_negative, metavar="X", help="margin of the hinge loss")
+    look.add_argument("--alpha", type=arguments.positive, metavar="X", help="amplification of the mask")
+    look.add_argument("--iterations", type=arguments.count, metavar="N", help="steps of the attack")
+    look.add_argument("--untargeted", action="store_true", help="move away from the own face, towards nobody (default)")
+    look.add_argument("--seed", type=arguments.index, metavar="N", help="another seed gives another mask (default: 0)")
+    look.add_argument(
+        "--face", type=arguments.index, action="append", default=[], metavar="N",
+        help="protect only this face, 0 being the largest; may be repeated",
+    )  # fmt: skip
+    look.add_argument(
+        "--victims", type=arguments.names, default=(), metavar="A,B", help="networks that check the result"
+    )
+
+    where = parser.add_argument_group("where the result goes")
+    where.add_argument(
+        "-o", "--out-dir", type=Path, metavar="DIR", help="folder of the results (default: beside each photo)"
+    )
+    where.add_argument("--format", choices=("png", "jpeg", "webp"), help="default: jpeg for a JPEG photo, else png")
+    where.add_argument(
+        "--quality", type=arguments.quality, metavar="1..100", help="of jpeg, written 4:4:4 (default: 95)"
+    )
+    where.add_argument("--force", action="store_true", help="replace results that exist already")
+    where.add_argument(
+        "--plot", type=Path, metavar="FILE", help="also write a before/after picture (PNG) of a single photo"
+    )
+
+    how = parser.add_argument_group("how it runs")
+    how.add_argument("--server", metavar="ADDRESS", help="let the gateway at host:port do it (see `faceoff serve`)")
+    how.add_argument("--timeout", type=arguments.positive, metavar="SECONDS", help="give a photo up after this long")
+    how.add_argument("--json", action="store_true", help="one JSON object per photo on standard output")
+    how.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+
+
+def run(options: argparse.Namespace, parts: Parts) -> int:
+    sources = inputs.expand(options.photos)
+    _check(options, sources)
+    job = Job(options, request_of(options))
+    try:
+        protector = _protector(options, job.request, parts)
+    except FaceOffError as error:
+        output.complain("faceoff", error)
+        if options.json:
+            for source in sources:
+                output.say_json(output.error_json(source.name, error))
+        return exits.of_error(error)
+    return exits.of_batch(
+        [job.one(source, protector, number, len(sources)) for number, source in enumerate(sources, 1)]
+    )
+
+
+def request_of(options: argparse.Namespace) -> Request:
+    """The plan is that of a strength, or of a method of the paper, with what else was said put over it."""
+    if options.method is None:
+        plan = STRENGTHS[options.strength or "balanced"]
+    else:
+        plan = METHODS[options.method]
+        if options.strength:
+            plan = replace(plan, rms=STRENGTHS[options.strength].rms)
+    said = {name: getattr(options, name) for name in ("surrogates", "kappa", "alpha", "iterations", "seed")}
+    plan = replace(plan, loss=Loss.DODGE, **{name: value for name, value in said.items() if value is not None})
+    return Request(plan=plan, faces=tuple(dict.fromkeys(options.face)), victims=options.victims)
+
+
+@dataclass
+class Job:
+    """The photos of one command. ``written`` holds the results of this run, which not even --force replaces."""
+
+    options: argparse.Namespace
+    request: Request
+    written: set[Path] = field(default_factory=set)
+
+    def one(self, source: Source, protector: Protector, number: int, total: int) -> int:
+        """Protect one photo and say so; its exit code."""
+        try:
+            self._protect(source, protector, f"{source.name} ({number} of {total})" if total > 1 else source.name)
+            return exits.DONE
+        except FaceOffError as known:
+            error = known
+        except BrokenPipeError:
+            raise
+        except Exception as unknown:
+            if debugging():
+                raise
+            error = exits.unexpected(unknown)
+        output.complain(f"faceoff: {source.name}", error)
+        if self.options.json:
+            output.say_json(output.error_json(source.name, error))
+        return exits.of_error(error)
+
+    def _protect(self, source: Source, protector: Protector, title: str) -> None:
+        start = time.monotonic()
+        data = source.read()
+        request = replace(self.request, encoding=self._encoding(data))
+        path = source.output(request.encoding.format, self.options.out_dir)
+        if path:
+            self._make_way(path)
+        with progress.shown(title, self.options.quiet) as report:
+            result = protector.protect(data, request, report, self.options.timeout)
+        if self.options.plot:
+            _plot(self.options.plot, result, self.options.force)
+        if path:
+            files.write_atomically(path, result.candidate.data, overwrite=self.options.force)
+            self.written.add(path)
+        else:
+            sys.stdout.buffer.write(result.candidate.data)
+            sys.stdout.buffer.flush()
+        seconds = time.monotonic() - start
+        if self.options.json:
+            output.say_json(output.protection_json(source.name, str(path), seconds, request, result))
+        elif path and not self.options.quiet:
+            output.say(output.protection_words(str(path), seconds, result))
+        else:
+            progress.note(output.protection_words("standard output", seconds, result), self.options.quiet)
+
+    def _encoding(self, data: bytes) -> Encoding:
+        format_name = (self.options.format or ("jpeg" if inputs.looks_like_jpeg(data) else "png")).upper()
+        return Encoding(format_name, self.options.quality or Encoding.quality)
+
+    def _make_way(self, path: Path) -> None:
+        """Refuse before the work what would be refused after it."""
+        if path in self.written:
+            raise _exists(path, "It is another photo's result: protect this photo into another --out-dir.")
+        if path.exists() and not self.options.force:
+            raise _exists(path, "Give --force to replace it.")
+        with files.disk_errors(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _check(options: argparse.Namespace, sources: list[Source]) -> None:
+    to_stdout = options.out_dir is None and any(source.path is None for source in sources)
+    if to_stdout and options.json:
+        raise UsageError("the photo of - and --json would both go to standard output: give --out-dir")
+    if to_stdout and len(sources) > 1:
+        raise UsageError("- goes with other photos only with --out-dir")
+    if to_stdout and sys.stdout.isatty():
+        raise UsageError("the photo would go to the terminal: redirect standard output or give --out-dir")
+    if options.plot and len(sources) > 1:
+        raise UsageError("--plot is for a single photo")
+    if options.plot and options.plot.exists() and not options.force:
+        raise UsageError(f"{options.plot} exists already: give --force to replace it")
+
+
+def _protector(options: argparse.Namespace, request: Request, parts: Parts) -> Protector:
+    both = set(request.plan.surrogates) & set(request.victims)
+    if both:
+        raise FaceOffError(
+            Reason.VICTIM_IS_SURROGATE,
+            f"{', '.join(sorted(both))} cannot be both a surrogate and a victim.",
+            "A network that took part in the mask is no evidence: choose other --victims or --surrogates.",
+        )
+    if options.server:
+        return parts.remote(options.server)
+    from faceoff.networks import catalogue
+
+    for name in (*request.plan.surrogates, *request.victims):
+        catalogue.card(name, parts.home)
+    progress.note("loading the networks", options.quiet)
+    return Local(parts.local(parts.home))
+
+
+def _plot(path: Path, result: Protection, overwrite: bool) -> None:
+    from faceoff.plot import before_after
+
+    protected = image.decode(result.candidate.data, len(result.candidate.data))
+    picture: bytes = before_after(result.photo, protected, result.crops, result.verdicts)
+    files.write_atomically(path, picture, overwrite=overwrite)
+
+
+def _exists(path: Path, hint: str) -> FaceOffError:
+    return FaceOffError(Reason.INVALID_ARGUMENT, f"{path} exists already.", hint)
