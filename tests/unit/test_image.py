@@ -205,8 +205,8 @@ def test_orientation_is_applied(format_name: str, orientation: int) -> None:
         7: array.swapaxes(0, 1)[::-1, ::-1],
         8: array.swapaxes(0, 1)[:, ::-1],
     }[orientation]
-    every = {"JPEG": {"quality": 98, "subsampling": 0}, "WEBP": {"lossless": True}}
-    options: dict[str, object] = dict(every.get(format_name, {}))
+    every: dict[str, dict[str, object]] = {"JPEG": {"quality": 98, "subsampling": 0}, "WEBP": {"lossless": True}}
+    options = every.get(format_name, {})
     exif = Image.Exif()
     exif[274] = orientation
     photo = decode(save(Image.fromarray(np.ascontiguousarray(stored)), format_name, exif=exif, **options))

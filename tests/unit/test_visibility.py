@@ -18,6 +18,13 @@ def noisy(height: int, width: int, size: float = 0.05) -> tuple[Float, Float]:
     return before, np.clip(before + noise, 0, 1)
 
 
+def peer(before: Float, after: Float) -> float:
+    result = structural_similarity(  # type: ignore[no-untyped-call]
+        before, after, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1, channel_axis=2
+    )
+    return float(result)
+
+
 @pytest.mark.parametrize(
     ("height", "width"), [(11, 11), (12, 40), (64, 48), (511, 20), (512, 20), (519, 24), (1030, 30)]
 )
