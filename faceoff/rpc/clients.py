@@ -10,7 +10,7 @@ from faceoff.geometry import crop
 from faceoff.pipeline import Protection, Request
 from faceoff.rooms import Report
 from faceoff.rpc import convert
-from faceoff.rpc.connect import calling, connect
+from faceoff.rpc.connect import calling, connect, reading
 from faceoff.rpc.server import LONGEST_CALL
 from faceoff.v1 import protection_pb2
 from faceoff.v1.protection_pb2_grpc import ProtectionServiceStub
@@ -53,14 +53,12 @@ class ProtectionClient:
         protected = b"".join(received)
         if result is None or result.size != len(protected):
             raise FaceOffError(Reason.INTERNAL, f"The server at {self._peer.address} sent half a result.", "Try again.")
-        known = [convert.from_protected_face(face) for face in result.faces]
-        return Protection(
-            photo,
-            convert.from_result(result, protected),
-            tuple(crop(photo, face) for face, _ in known),
-            tuple(mask for _, mask in known),
-            tuple(convert.from_verdict(verdict) for verdict in result.verdicts),
-        )
+        with reading(self._peer):
+            candidate = convert.from_result(result, protected)
+            known = [convert.from_protected_face(face) for face in result.faces]
+            verdicts = tuple(convert.from_verdict(verdict) for verdict in result.verdicts)
+        crops = tuple(crop(photo, face) for face, _ in known)
+        return Protection(photo, candidate, crops, tuple(mask for _, mask in known), verdicts)
 
     def close(self) -> None:
         self._peer.close()

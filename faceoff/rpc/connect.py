@@ -87,3 +87,16 @@ def calling(peer: Peer) -> Iterator[None]:
         yield
     except grpc.RpcError as error:
         raise errors.from_rpc_error(error, peer.address) from None
+
+
+@contextmanager
+def reading(peer: Peer) -> Iterator[None]:
+    """Inside, an answer of ``peer`` that cannot be read is the service's fault, not the caller's."""
+    try:
+        yield
+    except FaceOffError as error:
+        raise FaceOffError(
+            Reason.INTERNAL,
+            f"The service at {peer.address} sent an answer that cannot be read. {error.message}",
+            "Check that all services are of one version.",
+        ) from None

@@ -10,7 +10,7 @@ from faceoff.errors import FaceOffError, Reason
 from faceoff.pipeline import Rooms
 from faceoff.rooms import Report
 from faceoff.rpc import convert
-from faceoff.rpc.connect import Deadline, Peer, calling
+from faceoff.rpc.connect import Deadline, Peer, calling, reading
 from faceoff.types import Candidate, Crop, Encoding, Gallery, Mask, Photo, Plan, Verdict
 from faceoff.v1 import amplifier_pb2, attacker_pb2, detector_pb2, verifier_pb2
 from faceoff.v1.amplifier_pb2_grpc import AmplifierServiceStub
@@ -38,7 +38,8 @@ class RemoteDetector:
         request = detector_pb2.DetectRequest(photo=photo.source)
         with calling(self.peer):
             response = DetectorServiceStub(self.peer.channel).Detect(request, timeout=self.deadline.left())
-        return convert.from_crops(response.crops, photo)
+        with reading(self.peer):
+            return convert.from_crops(response.crops, photo)
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class RemoteAttacker:
             try:
                 for response in call:
                     if response.WhichOneof("part") == "masks":
-                        return convert.from_masks(response.masks.masks, crops)
+                        with reading(self.peer):
+                            return convert.from_masks(response.masks.masks, crops)
                     report(convert.from_progress(response.progress))
             finally:
                 call.cancel()  # where report raised; a call that has ended does not mind
@@ -81,7 +83,8 @@ class RemoteAmplifier:
         )
         with calling(self.peer):
             response = AmplifierServiceStub(self.peer.channel).Amplify(request, timeout=self.deadline.left())
-        return convert.from_candidate(response.candidate)
+        with reading(self.peer):
+            return convert.from_candidate(response.candidate)
 
 
 @dataclass(frozen=True)
@@ -101,4 +104,5 @@ class RemoteVerifier:
         )
         with calling(self.peer):
             response = VerifierServiceStub(self.peer.channel).Verify(request, timeout=self.deadline.left())
-        return [convert.from_verdict(verdict) for verdict in response.verdicts]
+        with reading(self.peer):
+            return [convert.from_verdict(verdict) for verdict in response.verdicts]

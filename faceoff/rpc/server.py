@@ -232,6 +232,8 @@ class _Call:
                 self._done(code)
             case FaceOffError():
                 self._abort(errors.to_status(error), reason=error.reason)
+            case grpc.RpcError() if not self._context.is_active():
+                self._done(grpc.StatusCode.CANCELLED)  # gRPC's word to whoever still reads the caller's stream
             case Exception():
                 incident = uuid.uuid4().hex[:12]
                 self._abort(

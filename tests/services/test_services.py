@@ -1,0 +1,206 @@
+"""The four rooms over gRPC: real servers and stubs say what the same room says in process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from unittest.mock import Mock
+
+import grpc
+import numpy as np
+import pytest
+from prometheus_client import REGISTRY
+
+from faceoff import image
+from faceoff.amplify import LocalAmplifier
+from faceoff.errors import FaceOffError, Reason
+from faceoff.rpc.connect import Deadline, Peer, connect
+from faceoff.rpc.remote import RemoteAmplifier, RemoteAttacker, RemoteDetector, RemoteVerifier
+from faceoff.rpc.server import Settings
+from faceoff.testing import BoxDetector, FixedVerifier, NoiseAttacker, picture, served
+from faceoff.types import Encoding, Mask, MaskOutcome, Photo, Plan, Progress
+from faceoff.v1 import attacker_pb2, attacker_pb2_grpc
+from faceoff.v1.amplifier_pb2_grpc import add_AmplifierServiceServicer_to_server
+from faceoff.v1.attacker_pb2_grpc import add_AttackerServiceServicer_to_server
+from faceoff.v1.detector_pb2_grpc import add_DetectorServiceServicer_to_server
+from faceoff.v1.verifier_pb2_grpc import add_VerifierServiceServicer_to_server
+from services.amplifier.servicer import AmplifierServicer
+from services.attacker.servicer import AttackerServicer
+from services.detector.servicer import DetectorServicer
+from services.verifier.servicer import VerifierServicer
+from tests.services.test_convert import plain
+
+PLAN = Plan(iterations=5, epsilon=0.05)
+Start = Callable[[str, Callable[[grpc.Server], None]], Peer]
+
+
+def ignore(progress: Progress) -> None:
+    """A report that nobody reads."""
+
+
+@pytest.fixture(scope="module")
+def photo() -> Photo:
+    pixels = picture()
+    return image.decode(image.encode(pixels, Photo(pixels, "PNG", b""), Encoding()))
+
+
+@pytest.fixture
+def deadline() -> Deadline:
+    return Deadline.after(20)
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Serves a servicer and connects to it."""
+    ends: list[Callable[[], object]] = []
+
+    def begin(service: str, add: Callable[[grpc.Server], None]) -> Peer:
+        running = served(f"faceoff.v1.{service}Service", add, Settings(grace=1.0))
+        peer = connect(f"127.0.0.1:{running.__enter__().port}")
+        ends.extend((lambda: running.__exit__(None, None, None), peer.close))
+        return peer
+
+    yield begin
+    for end in reversed(ends):
+        end()
+
+
+def attacker_at(start: Start, room: NoiseAttacker) -> Peer:
+    return start("Attacker", lambda server: add_AttackerServiceServicer_to_server(AttackerServicer(room), server))
+
+
+def test_the_detector(start: Start, photo: Photo, deadline: Deadline) -> None:
+    room = BoxDetector(2)
+    peer = start("Detector", lambda server: add_DetectorServiceServicer_to_server(DetectorServicer(room), server))
+    assert plain(RemoteDetector(peer, deadline).detect(photo)) == plain(room.detect(photo))
+
+
+def test_a_photo_without_a_face_is_an_answer(start: Start, photo: Photo, deadline: Deadline) -> None:
+    room = BoxDetector(0)
+    peer = start("Detector", lambda server: add_DetectorServiceServicer_to_server(DetectorServicer(room), server))
+    assert RemoteDetector(peer, deadline).detect(photo) == []
+
+
+def test_a_broken_photo_is_the_callers_fault(start: Start, deadline: Deadline) -> None:
+    peer = start(
+        "Detector", lambda server: add_DetectorServiceServicer_to_server(DetectorServicer(BoxDetector()), server)
+    )
+    with pytest.raises(FaceOffError) as caught:
+        RemoteDetector(peer, deadline).detect(Photo(picture(), "PNG", b"not a photo"))
+    assert caught.value.reason is Reason.UNSUPPORTED_FORMAT
+    assert caught.value.hint
+
+
+def test_the_attacker_reports_and_then_answers(start: Start, photo: Photo, deadline: Deadline) -> None:
+    room, crops = NoiseAttacker(), BoxDetector(2).detect(photo)
+    before = REGISTRY.get_sample_value("faceoff_attack_batch_size_count") or 0.0
+    seen: list[Progress] = []
+    masks = RemoteAttacker(attacker_at(start, room), deadline).attack(crops, PLAN, seen.append)
+    assert plain(masks) == plain(room.attack(crops, PLAN, ignore))
+    assert seen == [Progress("attack", done, PLAN.iterations) for done in range(PLAN.iterations)]
+    assert REGISTRY.get_sample_value("faceoff_attack_batch_size_count") == before + 1
+    labels = {"surrogates": "facenet+mobilefacenet+sface", "method": "pgd_l2"}
+    assert (REGISTRY.get_sample_value("faceoff_attack_iterations_total", labels) or 0) >= 2 * PLAN.iterations
+
+
+def test_the_attacker_is_given_the_gallery(start: Start, photo: Photo, deadline: Deadline) -> None:
+    room = Mock(spec=NoiseAttacker)
+    room.attack.return_value = []
+    gallery = {"a": BoxDetector(1).detect(photo), "b": BoxDetector(2).detect(photo)}
+    RemoteAttacker(attacker_at(start, room), deadline).attack([], PLAN, ignore, gallery)
+    given = room.attack.call_args.args[3]
+    assert [(label, plain(crops)) for label, crops in given.items()] == [
+        (label, plain(crops)) for label, crops in gallery.items()
+    ]
+
+
+def test_a_report_that_raises_stops_the_attackers_work(start: Start, photo: Photo, deadline: Deadline) -> None:
+    room = NoiseAttacker(pause=0.02)
+
+    def interrupt(progress: Progress) -> None:
+        if progress.done == 3:
+            raise FaceOffError(Reason.CANCELLED, "Enough.")
+
+    with pytest.raises(FaceOffError, match="Enough"):
+        RemoteAttacker(attacker_at(start, room), deadline).attack(
+            BoxDetector().detect(photo), Plan(iterations=10_000), interrupt
+        )
+    assert room.stopped.wait(2)
+
+
+def test_a_deadline_stops_the_attackers_work(start: Start, photo: Photo) -> None:
+    room = NoiseAttacker(pause=0.02)
+    began = time.monotonic()
+    with pytest.raises(FaceOffError) as caught:
+        RemoteAttacker(attacker_at(start, room), Deadline.after(0.5)).attack(
+            BoxDetector().detect(photo), Plan(iterations=10_000), ignore
+        )
+    assert caught.value.reason is Reason.DEADLINE_TOO_SHORT
+    assert time.monotonic() - began < 3
+    assert room.stopped.wait(2)
+
+
+def test_an_attacker_that_sends_too_few_masks(start: Start, photo: Photo, deadline: Deadline) -> None:
+    class Short(attacker_pb2_grpc.AttackerServiceServicer):
+        def Attack(self, request: object, context: object) -> Iterator[attacker_pb2.AttackResponse]:  # noqa: N802
+            yield attacker_pb2.AttackResponse(masks=attacker_pb2.Masks())
+
+    class Silent(attacker_pb2_grpc.AttackerServiceServicer):
+        def Attack(self, request: object, context: object) -> Iterator[attacker_pb2.AttackResponse]:  # noqa: N802
+            yield from ()
+
+    for servicer in (Short(), Silent()):
+        peer = start("Attacker", lambda server, one=servicer: add_AttackerServiceServicer_to_server(one, server))  # type: ignore[misc]
+        with pytest.raises(FaceOffError) as caught:
+            RemoteAttacker(peer, deadline).attack(BoxDetector().detect(photo), PLAN, ignore)
+        assert caught.value.reason is Reason.INTERNAL
+
+
+@pytest.mark.parametrize("encoding", [Encoding(), Encoding("JPEG", 90), Encoding("WEBP")])
+def test_the_amplifier(start: Start, photo: Photo, deadline: Deadline, encoding: Encoding) -> None:
+    room, crops = LocalAmplifier(), BoxDetector(2).detect(photo)
+    masks = NoiseAttacker().attack(crops, PLAN, ignore)
+    peer = start("Amplifier", lambda server: add_AmplifierServiceServicer_to_server(AmplifierServicer(room), server))
+    remote = RemoteAmplifier(peer, deadline).amplify(photo, crops, masks, PLAN, encoding)
+    assert plain(remote) == plain(room.amplify(photo, crops, masks, PLAN, encoding))
+
+
+def test_many_faces_pass_between_the_services(start: Start, photo: Photo, deadline: Deadline) -> None:
+    crops = BoxDetector().detect(photo) * 30
+    masks = [Mask(np.zeros_like(crop.pixels), MaskOutcome.REACHED, 1) for crop in crops]
+    peer = start(
+        "Amplifier", lambda server: add_AmplifierServiceServicer_to_server(AmplifierServicer(LocalAmplifier()), server)
+    )
+    assert len(RemoteAmplifier(peer, deadline).amplify(photo, crops, masks, PLAN, Encoding()).faces) == 30
+
+
+def test_the_verifier(start: Start, photo: Photo, deadline: Deadline) -> None:
+    room, crops = FixedVerifier(), BoxDetector(2).detect(photo)
+    peer = start("Verifier", lambda server: add_VerifierServiceServicer_to_server(VerifierServicer(room), server))
+    remote = RemoteVerifier(peer, deadline)
+    labels = {"victim": "arcface", "outcome": "transferred"}
+    before = REGISTRY.get_sample_value("faceoff_verifications_total", labels) or 0.0
+    assert remote.verify(photo, b"x", crops, ("facenet",), ("arcface", "dlib")) == room.verify(
+        photo, b"x", crops, ("facenet",), ("arcface", "dlib")
+    )
+    assert remote.verify(photo, b"x", [], (), ()) == []
+    assert REGISTRY.get_sample_value("faceoff_verifications_total", labels) == before + 2
+    assert REGISTRY.get_sample_value("faceoff_verification_confidence_count", {"victim": "arcface"})
+
+
+def test_calls_of_many_threads(start: Start, photo: Photo, deadline: Deadline) -> None:
+    peer = attacker_at(start, NoiseAttacker())
+    crops, answers = BoxDetector().detect(photo), []
+
+    def work(seed: int) -> None:
+        answers.append((seed, RemoteAttacker(peer, deadline).attack(crops, Plan(iterations=2, seed=seed), ignore)))
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for seed, masks in answers:
+        assert plain(masks) == plain(NoiseAttacker().attack(crops, Plan(iterations=2, seed=seed), ignore))
+    assert len(answers) == 8
