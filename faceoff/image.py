@@ -68,7 +68,6 @@ _TURNS = {
 }
 # Start of scan, its length, and the number of components that the length must agree with.
 _SCAN = re.compile(rb"\xff\xda\x00(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
-_UNIT: Float = np.arange(256, dtype=np.float32) / np.float32(255)
 _FORMATS_HINT = "Use a PNG, JPEG, WEBP, BMP, TIFF or GIF photo."
 
 # At debug level Pillow logs the tags of the photos that it reads.
@@ -150,8 +149,12 @@ def to_bytes(pixels: Float) -> Bytes:
 
 def on_white(pixels: Float, alpha: Bytes) -> Float:
     """``pixels`` [H, W, 3] laid over white by ``alpha`` [H, W], on the 256 levels: what formats without alpha show."""
-    cover = _UNIT[alpha][..., None]
-    return _UNIT[to_bytes(pixels * cover + (1 - cover))]
+    cover = _from_bytes(alpha)[..., None]
+    return _from_bytes(to_bytes(pixels * cover + (1 - cover)))
+
+
+def _from_bytes(levels: Bytes) -> Float:
+    return np.divide(levels, np.float32(255), dtype=np.float32)
 
 
 def _sniff(data: bytes) -> str:
@@ -230,7 +233,7 @@ def _photo(image: ImageFile, format_name: str, data: bytes) -> Photo:
             upright = converted
         elif kept is None:
             warnings.append("The photo's colour profile was not usable: it was dropped.")
-    pixels = _UNIT[np.asarray(upright.convert("RGB"))]
+    pixels = _from_bytes(np.asarray(upright.convert("RGB")))
     return Photo(pixels, format_name, data, alpha, kept, grayscale, tuple(warnings))
 
 

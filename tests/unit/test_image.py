@@ -140,7 +140,7 @@ def test_grey_tiff_with_alpha(extra_samples: int) -> None:
     assert photo.grayscale
     assert photo.alpha is not None
     assert photo.alpha[0, 0] == 200
-    assert levels(photo)[0, 0, 0] == (100 if extra_samples == 2 else 128)  # premultiplied: 100 / (200 / 255)
+    assert levels(photo)[0, 0, 0] == (100 if extra_samples == 2 else 127)  # premultiplied: 100 / (200 / 255)
 
 
 def test_full_alpha_is_no_alpha() -> None:
