@@ -42,7 +42,7 @@ class MtcnnDetector:
         pixels = to_bytes(photo.pixels)
         if scale < 1:
             size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
-            pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+            pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
         height, width = pixels.shape[:2]
         border = max(16, round(BORDER * max(height, width)))
         padded = cv2.copyMakeBorder(pixels, border, border, border, border, cv2.BORDER_REPLICATE)
@@ -51,7 +51,7 @@ class MtcnnDetector:
         ratio = np.array([photo.width / width, photo.height / height], np.float32)
 
         def to_photo(points: Float) -> Float:
-            return (points - border + 0.5) * ratio - 0.5
+            return np.asarray((points - border + 0.5) * ratio - 0.5, np.float32)
 
         faces = []
         for item in found:

@@ -25,13 +25,15 @@ TEMPLATES: dict[Alignment, tuple[tuple[int, int], Float]] = {
     Alignment.ARCFACE: (
         (112, 112),
         np.array(
-            [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)], np.float32
+            [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)],
+            np.float32,
         ),
     ),
     Alignment.CENTERLOSS: (
         (112, 96),
         np.array(
-            [(30.2946, 51.6963), (65.5318, 51.5014), (48.0252, 71.7366), (33.5493, 92.3655), (62.7299, 92.2041)], np.float32
+            [(30.2946, 51.6963), (65.5318, 51.5014), (48.0252, 71.7366), (33.5493, 92.3655), (62.7299, 92.2041)],
+            np.float32,
         ),
     ),
     # dlib's mean face (eye contours averaged, nose tip, mouth corners) in its chip of 150 with padding .25.
@@ -80,7 +82,7 @@ def crop(photo: Photo, face: Face, size: int = CROP_SIZE) -> Crop:
     cols = np.clip(np.arange(left, left + side), 0, photo.width - 1)
     square = photo.pixels[rows[:, None], cols[None, :]]
     if side != size:
-        square = cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA)
+        square = np.asarray(cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA), np.float32)
     return Crop(np.ascontiguousarray(square, np.float32), to_crop(face.landmarks, transform), transform, face)
 
 
@@ -88,7 +90,7 @@ def to_crop(points: Float, transform: Transform) -> Float:
     """Photo pixels [N, 2] to crop pixels."""
     scale = transform.size / transform.side
     origin = np.array([transform.left, transform.top], np.float32)
-    return ((points - origin + 0.5) * scale - 0.5).astype(np.float32)
+    return np.asarray((points - origin + 0.5) * scale - 0.5, np.float32)
 
 
 def window(landmarks: Float, size: int = CROP_SIZE) -> Float:
@@ -114,7 +116,7 @@ def paste_delta(delta: Float, transform: Transform, height: int, width: int) -> 
     """
     side = transform.side
     if side != transform.size:
-        delta = cv2.resize(delta, (side, side), interpolation=cv2.INTER_LINEAR)
+        delta = np.asarray(cv2.resize(delta, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)
     top, left = min(max(transform.top, 0), height), min(max(transform.left, 0), width)
     bottom = max(min(transform.top + side, height), top)
     right = max(min(transform.left + side, width), left)

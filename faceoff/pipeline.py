@@ -27,8 +27,8 @@ class Request:
     ``victims`` the networks that check the result (empty: every local network that is not a surrogate), ``gallery`` the
     other people that the target and hinge losses need."""
 
-    plan: Plan = Plan()
-    encoding: Encoding = Encoding()
+    plan: Plan = field(default_factory=Plan)
+    encoding: Encoding = field(default_factory=Encoding)
     faces: tuple[int, ...] = ()
     victims: tuple[str, ...] = ()
     gallery: Gallery = field(default_factory=dict)

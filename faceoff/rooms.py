@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
-from faceoff.types import Candidate, Crop, Encoding, Float, Gallery, Mask, Photo, Plan, Progress, Verdict
+from faceoff.types import Array, Candidate, Crop, Encoding, Gallery, Mask, Photo, Plan, Progress, Verdict
 
 Report = Callable[[Progress], None]
 """Called as the work goes on. It may raise to stop the work: that is how a cancellation or a deadline gets in."""
@@ -43,8 +43,13 @@ class Networks(Protocol):
     """The networks' signatures, wherever they run: this process, our model server or TensorFlow Serving."""
 
     def call(
-        self, model: str, signature: str, inputs: Mapping[str, Float], outputs: Sequence[str] = (), timeout: float = 60.0
-    ) -> dict[str, Float]:
+        self,
+        model: str,
+        signature: str,
+        inputs: Mapping[str, Array],
+        outputs: Sequence[str] = (),
+        timeout: float = 60.0,
+    ) -> dict[str, Array]:
         """Run one signature of a model's newest version. No ``outputs``: all of them."""
 
     def version(self, model: str) -> str:

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Float = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
+Array = NDArray[Any]
 
 CROP_SIZE = 192
 """Side in pixels of every crop that a network set is given: each member samples its own input from it."""
@@ -202,9 +204,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one victim says of one face, on the encoded bytes. Scores and threshold are similarities in [0, 1]: the two
-    photos show the same person, says the victim, when the score is at or above the threshold. A score is None where
-    there was no face to score. ``face`` is the index of the face in the original photo."""
+    """What one victim says of one face, on the encoded bytes. Scores are normalised to [0, 1], so that ``threshold`` is .5 for
+    every victim: the two photos show the same person, says the victim, when the score is at or above it. A score is None
+    where there was no face to score. ``raw`` is the victim's own figure and threshold. ``face`` is the index of the face
+    in the original photo."""
 
     face: int
     victim: str

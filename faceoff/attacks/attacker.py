@@ -17,7 +17,7 @@ from faceoff.losses import CODES
 from faceoff.networks.card import Card
 from faceoff.networks.sets import set_name
 from faceoff.rooms import Networks, Report
-from faceoff.types import Crop, Float, Gallery, Loss, Mask, MaskOutcome, Method, Plan, Progress
+from faceoff.types import Array, Crop, Float, Gallery, Loss, Mask, MaskOutcome, Method, Plan, Progress
 
 CHUNK = 10
 """Steps a call. Short enough for a lively progress bar and a prompt cancellation, long enough that the wire costs little."""
@@ -40,7 +40,7 @@ class Batch:
     """What stays the same during an attack: every tensor of the goal, the images and the mask's window."""
 
     model: str
-    inputs: dict[str, Float]
+    inputs: dict[str, Array]
     members: int
 
     @property
@@ -92,7 +92,7 @@ class LocalAttacker:
             target = np.argmax(away.sum(-1) / np.maximum(weights.sum(-1), 1), axis=1).astype(np.int32)
         thresholds = np.array([card.thresholds.get(RECOGNISED_FAR, UNKNOWN_THRESHOLD) for card in cards], np.float32)
 
-        def each(value: float, dtype: type = np.float32) -> Float:
+        def each(value: float, dtype: type = np.float32) -> Array:
             return np.full(count, value, dtype)
 
         return Batch(
@@ -105,7 +105,9 @@ class LocalAttacker:
                 "kind": each(CODES[plan.loss], np.int32),
                 "target": target,
                 "kappa": each(plan.kappa),
-                "thresholds": np.tile(thresholds + np.float32(plan.kappa if plan.loss is Loss.DODGE else 0), (count, 1)),
+                "thresholds": np.tile(
+                    thresholds + np.float32(plan.kappa if plan.loss is Loss.DODGE else 0), (count, 1)
+                ),
             },
             len(cards),
         )
@@ -163,11 +165,18 @@ class LocalAttacker:
             zeros = np.zeros_like(images)
             state = {"w": start_w, "m": zeros, "v": zeros, "count": np.zeros(count, np.float32)}
             state |= {"found": np.zeros(count, np.float32)} | best
-            fixed = batch.inputs | {"window": windows, "const": const, "rate": np.full(count, plan.step_size, np.float32)}
+            fixed = batch.inputs | {
+                "window": windows,
+                "const": const,
+                "rate": np.full(count, plan.step_size, np.float32),
+            }
             for start in range(0, plan.iterations, CHUNK):
                 views = np.broadcast_to(jitter[start : start + CHUNK], (count, *jitter[start : start + CHUNK].shape))
                 answer = self._networks.call(
-                    batch.model, "cw_l2_steps", fixed | state | {"jitter": np.ascontiguousarray(views)}, (*state, "loss")
+                    batch.model,
+                    "cw_l2_steps",
+                    fixed | state | {"jitter": np.ascontiguousarray(views)},
+                    (*state, "loss"),
                 )
                 state = {name: answer[name] for name in state}
                 trace.append(answer["loss"])
@@ -196,7 +205,8 @@ class LocalAttacker:
         return answer["loss"], answer["success"]
 
     def _embed(self, model: str, images: Float, landmarks: Float) -> Float:
-        return self._networks.call(model, "embed", {"images": images, "landmarks": landmarks})["embeddings"]
+        embeddings: Float = self._networks.call(model, "embed", {"images": images, "landmarks": landmarks})["embeddings"]
+        return embeddings
 
 
 def stack(crops: Sequence[Crop]) -> tuple[Float, Float]:
@@ -214,7 +224,11 @@ def randomness(plan: Plan, shape: tuple[int, ...], members: int) -> tuple[Float,
     mask must not depend on who shares its batch, nor on where the networks run."""
     random = np.random.default_rng(plan.seed)
     noise = random.standard_normal(shape, np.float32)
-    jitter = random.uniform(-1, 1, (plan.iterations, members, len(JITTER))).astype(np.float32) * JITTER * np.float32(plan.jitter)
+    jitter = (
+        random.uniform(-1, 1, (plan.iterations, members, len(JITTER))).astype(np.float32)
+        * JITTER
+        * np.float32(plan.jitter)
+    )
     return noise, jitter
 
 
@@ -241,10 +255,13 @@ def check(plan: Plan, gallery: Gallery) -> None:
         raise FaceOffError(Reason.INVALID_ARGUMENT, "No surrogate is named.", "Name at least one network.")
     if plan.loss is not Loss.DODGE and not gallery:
         raise FaceOffError(
-            Reason.INVALID_ARGUMENT, f"The {plan.loss} loss needs other people's faces.", "Give a folder of them: --targets DIR."
+            Reason.INVALID_ARGUMENT,
+            f"The {plan.loss} loss needs other people's faces.",
+            "Give a folder of them: --targets DIR.",
         )
     if plan.target and plan.target not in gallery:
         raise FaceOffError(
-            Reason.INVALID_ARGUMENT, f"There is no target {plan.target}.", f"The gallery has {', '.join(gallery) or 'nobody'}."
+            Reason.INVALID_ARGUMENT,
+            f"There is no target {plan.target}.",
+            f"The gallery has {', '.join(gallery) or 'nobody'}.",
         )
-

@@ -49,7 +49,13 @@ def perturbation(w: tf.Tensor, images: tf.Tensor, window: tf.Tensor) -> tf.Tenso
 
 
 def steps(
-    embed: Embed, images: tf.Tensor, state: State, goal: Goal, parameters: Parameters, jitter: tf.Tensor, sizes: tuple[int, ...]
+    embed: Embed,
+    images: tf.Tensor,
+    state: State,
+    goal: Goal,
+    parameters: Parameters,
+    jitter: tf.Tensor,
+    sizes: tuple[int, ...],
 ) -> tuple[State, tf.Tensor, tf.Tensor]:
     """As many steps as ``jitter`` [B, k, M, 4] has, of Adam on ||delta||^2 + c * loss; returns the state and, of the last
     iterate evaluated, the loss [B] and whether the goal held [B]."""

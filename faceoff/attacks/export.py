@@ -20,7 +20,8 @@ Signature = Callable[..., dict[str, tf.Tensor]]
 
 
 def signatures(network: NetworkSet) -> dict[str, Any]:
-    """The set's signatures as concrete functions, by name: embed (also the default), value_and_gradient, pgd_steps, cw_l2_steps."""
+    """The set's signatures as concrete functions, by name: embed (also the default), value_and_gradient, pgd_steps and
+    cw_l2_steps."""
     depth, members = sum(network.sizes), len(network.sizes)
     shared = {
         "images": spec(*IMAGE),
@@ -48,23 +49,30 @@ def signatures(network: NetworkSet) -> dict[str, Any]:
         def run(images: tf.Tensor, landmarks: tf.Tensor, jitter: tf.Tensor, **rest: tf.Tensor) -> dict[str, tf.Tensor]:
             state, goal, parameters = (take(kind, rest) for kind in (method.State, losses.Goal, method.Parameters))
             state, loss, success = method.steps(
-                lambda x, views: network.embed(x, landmarks, views), images, state, goal, parameters, jitter, network.sizes
+                lambda x, views: network.embed(x, landmarks, views),
+                images,
+                state,
+                goal,
+                parameters,
+                jitter,
+                network.sizes,
             )
             return state._asdict() | {"loss": loss, "success": success}
 
         return run
 
-    pgd_specs = stepping | {name: image for name in ("delta", "momentum", "best_delta")}
-    pgd_specs |= {name: vector for name in ("best_loss", "epsilon", "step_size", "linf", "decay")}
-    cw_specs = stepping | {name: image for name in ("w", "m", "v", "best_delta")}
-    cw_specs |= {name: vector for name in ("count", "found", "best_norm", "const", "rate")}
+    pgd_specs = stepping | dict.fromkeys(("delta", "momentum", "best_delta"), image)
+    pgd_specs |= dict.fromkeys(("best_loss", "epsilon", "step_size", "linf", "decay"), vector)
+    cw_specs = stepping | dict.fromkeys(("w", "m", "v", "best_delta"), image)
+    cw_specs |= dict.fromkeys(("count", "found", "best_norm", "const", "rate"), vector)
     concrete = {
         "embed": trace(embed, {"images": shared["images"], "landmarks": shared["landmarks"]}),
         "value_and_gradient": trace(value_and_gradient, shared),
         "pgd_steps": trace(stepper(pgd), pgd_specs),
         "cw_l2_steps": trace(stepper(cw), cw_specs),
     }
-    return concrete | {"serving_default": concrete["embed"]}
+    named: dict[str, Any] = concrete | {"serving_default": concrete["embed"]}
+    return named
 
 
 def export(network: NetworkSet, folder: Path) -> None:

@@ -38,7 +38,13 @@ def soft_sign(direction: tf.Tensor) -> tf.Tensor:
 
 
 def steps(
-    embed: Embed, images: tf.Tensor, state: State, goal: Goal, parameters: Parameters, jitter: tf.Tensor, sizes: tuple[int, ...]
+    embed: Embed,
+    images: tf.Tensor,
+    state: State,
+    goal: Goal,
+    parameters: Parameters,
+    jitter: tf.Tensor,
+    sizes: tuple[int, ...],
 ) -> tuple[State, tf.Tensor, tf.Tensor]:
     """As many steps as ``jitter`` [B, k, M, 4] has; returns the state, and of the last iterate evaluated (the one before the
     last step) the loss [B] and whether the goal held [B].

@@ -22,7 +22,9 @@ def template(card: Card) -> np.ndarray:
     return ((points + 0.5) * scale - 0.5).astype(np.float32)
 
 
-def similarity(landmarks: tf.Tensor, card: Card, jitter: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+def similarity(
+    landmarks: tf.Tensor, card: Card, jitter: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """The jittered way from input pixels (x, y) back to crop pixels: (u x - v y + p, v x + u y + q), each [B].
 
     It is the inverse of the least-squares similarity from ``landmarks`` [B, 5, 2] to the card's template, as the networks'
@@ -76,7 +78,9 @@ def normalised(views: tf.Tensor, card: Card) -> tf.Tensor:
         mean = tf.reduce_mean(views, [1, 2, 3], keepdims=True)
         variance = tf.reduce_mean(tf.square(views - mean), [1, 2, 3], keepdims=True)
         # A flat view has no deviation and its square root no gradient: the floor stands inside the root.
-        views = (views - mean) * tf.math.rsqrt(tf.maximum(variance, 1.0 / (255**2 * 3 * float(np.prod(card.input_size)))))
+        views = (views - mean) * tf.math.rsqrt(
+            tf.maximum(variance, 1.0 / (255**2 * 3 * float(np.prod(card.input_size))))
+        )
     elif card.normalisation is Normalisation.SYMMETRIC:
         views = (views * 255.0 - 127.5) / 128.0
     elif card.normalisation is Normalisation.BYTES:

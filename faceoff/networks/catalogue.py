@@ -34,9 +34,14 @@ from faceoff.networks.card import Alignment, Card, Carrier, Format, Normalisatio
 from faceoff.networks.home import Home, default_home
 
 # The single place for measured thresholds: card name -> false accept rate -> l2 distance between unit embeddings.
-THRESHOLDS: Mapping[str, Mapping[float, float]] = {}
+THRESHOLDS: Mapping[str, Mapping[float, float]] = {
+    "dlib": {1e-1: 0.478, 1e-2: 0.410, 1e-3: 0.354},
+    "facenet": {1e-1: 1.276, 1e-2: 1.028, 1e-3: 0.956},
+    "mobilefacenet": {1e-1: 1.266, 1e-2: 1.120, 1e-3: 1.047},
+    "sface": {1e-1: 1.268, 1e-2: 1.192, 1e-3: 1.148},
+}
 # The pairs they were measured on.
-THRESHOLD_PAIRS = ""
+THRESHOLD_PAIRS = "3645 pairs of different people, among 90 frontal crops of ten celebrities (MTCNN landmarks)"
 
 _PAPER_SOURCE = "Face-Off paper, Table 2; no public weight file, bring your own"
 _PAPER_LICENCE = "that of the weight file you bring"

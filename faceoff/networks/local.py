@@ -11,7 +11,7 @@ import tensorflow as tf
 from faceoff.errors import FaceOffError, Reason
 from faceoff.networks import catalogue, store
 from faceoff.networks.home import Home
-from faceoff.types import Float
+from faceoff.types import Array
 
 
 class LocalNetworks:
@@ -23,15 +23,22 @@ class LocalNetworks:
         self._lock = threading.Lock()
 
     def call(
-        self, model: str, signature: str, inputs: Mapping[str, Float], outputs: Sequence[str] = (), timeout: float = 60.0
-    ) -> dict[str, Float]:
+        self,
+        model: str,
+        signature: str,
+        inputs: Mapping[str, Array],
+        outputs: Sequence[str] = (),
+        timeout: float = 60.0,
+    ) -> dict[str, Array]:
         """Run one signature. ``timeout`` is for networks at the other end of a wire and plays no part here.
 
         Raises UNKNOWN_NETWORK, NETWORK_MISSING, and INVALID_ARGUMENT for a signature that the model does not have.
         """
         function = self._load(model)[1].signatures.get(signature)
         if function is None:
-            raise FaceOffError(Reason.INVALID_ARGUMENT, f"{model} has no signature {signature}.", "Rebuild it: `faceoff models build`.")
+            raise FaceOffError(
+                Reason.INVALID_ARGUMENT, f"{model} has no signature {signature}.", "Rebuild it: `faceoff models build`."
+            )
         results = function(**{name: tf.convert_to_tensor(value) for name, value in inputs.items()})
         return {name: value.numpy() for name, value in results.items() if not outputs or name in outputs}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Sequence
@@ -47,7 +46,7 @@ def build(cards: Sequence[Card], home: Home) -> str:
             unfinished.parent.mkdir(parents=True, exist_ok=True)
             export(network, unfinished)
             (unfinished / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
-            os.replace(unfinished, folder)
+            unfinished.replace(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return name
@@ -67,7 +66,9 @@ def _digest(card: Card, home: Home) -> str:
         raise FaceOffError(
             Reason.NETWORK_MISSING,
             f"The weights of {card.name} are not here.",
-            f"Run `faceoff models fetch {card.name}`." if card.carrier else f"Run `faceoff models fetch {card.name} --from FILE`.",
+            f"Run `faceoff models fetch {card.name}`."
+            if card.carrier
+            else f"Run `faceoff models fetch {card.name} --from FILE`.",
         )
     if card.sha256:
         return card.sha256
@@ -75,7 +76,7 @@ def _digest(card: Card, home: Home) -> str:
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if file.is_file():
             digest.update(str(file.relative_to(path)).encode())
-            with open(file, "rb") as content:
+            with file.open("rb") as content:
                 while block := content.read(1 << 20):
                     digest.update(block)
     return digest.hexdigest()

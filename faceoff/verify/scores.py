@@ -13,20 +13,31 @@ FAR = 1e-2
 """The false accept rate whose threshold a verdict uses, as the field reports protection (PSR at FAR 1e-2)."""
 
 
-def similarity(a: Float, b: Float) -> float:
-    """Of two unit embeddings [D], in [0, 1]: (1 + cosine) / 2, which is 1 for the same and 0 for the opposite direction."""
-    return float(np.clip((1 + np.dot(a, b)) / 2, 0, 1))
+TAU = 0.5
+"""The normalised score from which a victim says "same person" (paper section 5.1)."""
+
+
+def distance(a: Float, b: Float) -> float:
+    """The l2 distance of two unit embeddings [D], in [0, 2]."""
+    return float(np.linalg.norm(a - b))
 
 
 def threshold(card: Card) -> float:
-    """The similarity from which the card's network says "same person" at FAR 1e-2. Raises KeyError for a card without one."""
-    distance = card.thresholds[FAR]
-    return 1 - distance * distance / 4
+    """The distance up to which the card's network says "same person" at FAR 1e-2. Raises KeyError for a card without one."""
+    return card.thresholds[FAR]
 
 
-def outcome(clean: float | None, protected: float | None, limit: float) -> Outcome:
-    """The outcome of one pair of scores. ``clean`` is None where there was no clean photo to score; ``protected`` is None where
-    the victim found no face, which is not a success in the paper's sense."""
+def score(distance: float, threshold: float) -> float:
+    """A distance as a normalised score: 1 for the same embedding, TAU at the threshold, 0 for opposite ones, linear between.
+    So scores of different victims can be read side by side, as the paper does for the commercial ones."""
+    if distance <= threshold:
+        return 1 - (1 - TAU) * distance / threshold
+    return max(0.0, TAU * (2 - distance) / (2 - threshold))
+
+
+def outcome(clean: float | None, protected: float | None, limit: float = TAU) -> Outcome:
+    """The outcome of one pair of normalised scores. ``clean`` is None where there was no clean photo to score; ``protected``
+    is None where the victim found no face, which is not a success in the paper's sense."""
     if clean is not None and clean < limit:
         return Outcome.CLEAN_MISMATCH
     if protected is None:

@@ -10,7 +10,7 @@ from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.card import Card
 from faceoff.rooms import Detector, Networks
 from faceoff.types import Crop, Float, Outcome, Photo, Verdict
-from faceoff.verify.scores import FAR, outcome, same_place, similarity, threshold, today
+from faceoff.verify.scores import FAR, TAU, distance, outcome, same_place, score, threshold, today
 
 
 class LocalVerifier:
@@ -35,13 +35,13 @@ class LocalVerifier:
             masked = self._embed(card, [place for place in places if place is not None])
             remaining = iter(masked)
             for face, place in enumerate(places):
-                score = similarity(next(remaining), clean[face]) if place is not None else None
-                verdicts.append(self._verdict(face, card, similarity(clean[face], clean[face]), score))
+                away = distance(next(remaining), clean[face]) if place is not None else None
+                verdicts.append(self._verdict(face, card, distance(clean[face], clean[face]), away))
         return verdicts
 
     def compare(self, photo: Photo, references: Sequence[Photo], victims: Sequence[str] = ()) -> list[Verdict]:
         """Whether each victim recognises the faces of ``photo`` by the largest face of any of the ``references``: the score is
-        the best over them. Raises NO_FACE_DETECTED when ``photo`` has no face."""
+        of the nearest of them. Raises NO_FACE_DETECTED when ``photo`` has no face."""
         crops = self._detector.detect(photo)
         if not crops:
             raise FaceOffError(Reason.NO_FACE_DETECTED, "No face was found in this photo.", "Nothing can be compared.")
@@ -49,12 +49,14 @@ class LocalVerifier:
         verdicts = []
         for card in self._victims(victims, ()):
             if not known:
-                verdicts += [self._verdict(face, card, None, None, Outcome.NO_FACE_REFERENCE) for face in range(len(crops))]
+                verdicts += [
+                    self._verdict(face, card, None, None, Outcome.NO_FACE_REFERENCE) for face in range(len(crops))
+                ]
                 continue
             gallery = self._embed(card, known)
             for face, embedding in enumerate(self._embed(card, crops)):
-                score = max(similarity(embedding, reference) for reference in gallery)
-                verdicts.append(self._verdict(face, card, None, score))
+                nearest = min(distance(embedding, reference) for reference in gallery)
+                verdicts.append(self._verdict(face, card, None, nearest))
         return verdicts
 
     def _victims(self, names: Sequence[str], surrogates: Sequence[str]) -> list[Card]:
@@ -79,7 +81,9 @@ class LocalVerifier:
         if names:
             return [self._cards[name] for name in names]
         return [
-            card for card in self._cards.values() if card.name not in surrogates and FAR in card.thresholds and self._served(card)
+            card
+            for card in self._cards.values()
+            if card.name not in surrogates and FAR in card.thresholds and self._served(card)
         ]
 
     def _served(self, card: Card) -> bool:
@@ -100,6 +104,17 @@ class LocalVerifier:
     def _verdict(
         self, face: int, card: Card, clean: float | None, protected: float | None, fixed: Outcome | None = None
     ) -> Verdict:
+        """The verdict on two distances; None where there was no face."""
         limit = threshold(card)
-        version = self._networks.version(card.name)
-        return Verdict(face, card.name, version, today(), clean, protected, limit, fixed or outcome(clean, protected, limit))
+        before, after = (None if away is None else score(away, limit) for away in (clean, protected))
+        return Verdict(
+            face=face,
+            victim=card.name,
+            version=self._networks.version(card.name),
+            date=today(),
+            clean_score=before,
+            protected_score=after,
+            threshold=TAU,
+            outcome=fixed or outcome(before, after),
+            raw="" if protected is None else f"l2 distance {protected:.4f}, threshold {limit:.4f} at FAR {FAR:g}",
+        )

@@ -24,7 +24,9 @@ def networks() -> tiny.TinyNetworks:
 
 
 def attack(networks, plan: Plan, crops, gallery=None, report=lambda progress: None):
-    return LocalAttacker(networks, networks.card).attack(crops, replace(plan, surrogates=("a", "b")), report, gallery or {})
+    return LocalAttacker(networks, networks.card).attack(
+        crops, replace(plan, surrogates=("a", "b")), report, gallery or {}
+    )
 
 
 def test_every_method_has_a_row() -> None:
@@ -40,7 +42,8 @@ def test_reaches_its_goal_within_its_budget(networks, method: Method, loss: Loss
     weights = window(tiny.LANDMARKS)
     for crop, mask in zip(crops, attack(networks, plan, crops, gallery), strict=True):
         changed = crop.pixels + mask.delta
-        assert changed.min() >= -1e-6 and changed.max() <= 1 + 1e-6
+        assert changed.min() >= -1e-6
+        assert changed.max() <= 1 + 1e-6
         assert not mask.delta[weights[..., 0] == 0].any()
         if method is Method.PGD_L2:
             assert np.linalg.norm(mask.delta) <= plan.epsilon * np.sqrt(3 * weights.sum()) * (1 + 1e-5)
@@ -123,4 +126,5 @@ def test_more_faces_than_a_batch(networks) -> None:
 def test_impossible_plans_are_refused(networks, change, gallery) -> None:
     with pytest.raises(FaceOffError) as error:
         attack(networks, replace(ROWS[Method.PGD_L2], **change), tiny.crops(1), gallery)
-    assert error.value.reason is Reason.INVALID_ARGUMENT and error.value.hint
+    assert error.value.reason is Reason.INVALID_ARGUMENT
+    assert error.value.hint

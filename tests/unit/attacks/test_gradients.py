@@ -38,7 +38,9 @@ def test_gradient_agrees_with_finite_differences(kind: Loss) -> None:
     wanted = goal(network, x, kind, kappa=3.0)
 
     def loss(at: tf.Tensor) -> np.ndarray:
-        return losses.evaluate(network.embed(at, landmarks, jitter), wanted, network.sizes)[0].numpy().astype(np.float64)
+        return (
+            losses.evaluate(network.embed(at, landmarks, jitter), wanted, network.sizes)[0].numpy().astype(np.float64)
+        )
 
     _, _, gradient = parts.value_and_gradient(
         lambda at, views: network.embed(at, landmarks, views), start, jitter, wanted, network.sizes
