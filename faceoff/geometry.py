@@ -102,10 +102,9 @@ def window(landmarks: Float, size: int = CROP_SIZE) -> Float:
     def ramp(centre: float) -> Float:
         inside = (half - np.abs(np.arange(size, dtype=np.float32) - centre)) / edge
         border = np.minimum(np.arange(size), np.arange(size)[::-1]).astype(np.float32) / (0.04 * size)
-        return (0.5 - 0.5 * np.cos(np.pi * np.clip(np.minimum(inside, border), 0, 1))).astype(np.float32)
+        return np.asarray(0.5 - 0.5 * np.cos(np.pi * np.clip(np.minimum(inside, border), 0, 1)), np.float32)
 
-    weights: Float = ramp(y)[:, None, None] * ramp(x)[None, :, None]
-    return weights
+    return np.asarray(ramp(y)[:, None, None] * ramp(x)[None, :, None], np.float32)
 
 
 def paste_delta(delta: Float, transform: Transform, height: int, width: int) -> tuple[slice, slice, Float]:

@@ -1,4 +1,5 @@
-"""The values that travel along the line of one photo. All frozen; arrays are never written to after construction.
+"""The values that travel along the line of one photo. All frozen; arrays are never written to after construction, and
+nothing of a picture is in their repr, which ends up in logs and tracebacks.
 
 Coordinates are in pixels, x to the right and y down, (0, 0) at the centre of the top-left pixel.
 """
@@ -6,7 +7,7 @@ Coordinates are in pixels, x to the right and y down, (0, 0) at the centre of th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -30,11 +31,11 @@ class Photo:
     container (``PNG``, ``JPEG``, ``WEBP``, ...), ``source`` the bytes it came from, ``warnings`` what was converted.
     """
 
-    pixels: Float
+    pixels: Float = field(repr=False)
     format: str
-    source: bytes
-    alpha: Bytes | None = None
-    icc: bytes | None = None
+    source: bytes = field(repr=False)
+    alpha: Bytes | None = field(default=None, repr=False)
+    icc: bytes | None = field(default=None, repr=False)
     grayscale: bool = False
     warnings: tuple[str, ...] = ()
 
@@ -63,7 +64,7 @@ class Face:
     on its right, nose tip, left and right mouth corner. ``score`` is the detector's confidence in [0, 1]."""
 
     box: Box
-    landmarks: Float
+    landmarks: Float = field(repr=False)
     score: float
 
 
@@ -82,8 +83,8 @@ class Transform:
 class Crop:
     """A face cut out for the networks: ``pixels`` [S, S, 3] float32 in [0, 1], ``landmarks`` [5, 2] in crop pixels."""
 
-    pixels: Float
-    landmarks: Float
+    pixels: Float = field(repr=False)
+    landmarks: Float = field(repr=False)
     transform: Transform
     face: Face
 
@@ -151,7 +152,7 @@ class Mask:
     """``delta`` [S, S, 3] float32, to be added to the crop's pixels; ``iterations`` actually spent; ``trace`` the loss
     after each chunk of iterations."""
 
-    delta: Float
+    delta: Float = field(repr=False)
     outcome: MaskOutcome
     iterations: int
     trace: tuple[float, ...] = ()
@@ -181,7 +182,7 @@ class Encoding:
 class Candidate:
     """A protected photo as the user would upload it. ``faces`` has the visibility on each face's box, ``photo`` on all."""
 
-    data: bytes
+    data: bytes = field(repr=False)
     encoding: Encoding
     alphas: tuple[float, ...]
     faces: tuple[Visibility, ...]

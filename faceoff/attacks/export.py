@@ -57,7 +57,8 @@ def signatures(network: NetworkSet) -> dict[str, Any]:
                 jitter,
                 network.sizes,
             )
-            return state._asdict() | {"loss": loss, "success": success}
+            answer: dict[str, tf.Tensor] = state._asdict() | {"loss": loss, "success": success}
+            return answer
 
         return run
 

@@ -27,7 +27,7 @@ class LocalVerifier:
         """What each victim says of each face, in the encoded result as a stranger would read it: decoded and its faces
         found anew. The clean score is of the original against itself. Raises VICTIM_IS_SURROGATE and UNKNOWN_NETWORK."""
         chosen = self._victims(victims, surrogates)
-        found = self._detector.detect(image.decode(protected))
+        found = self._detector.detect(image.decode(protected, max_bytes=len(protected)))
         places = [same_place(crop, found) for crop in crops]
         verdicts = []
         for card in chosen:
