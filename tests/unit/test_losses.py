@@ -1,0 +1,93 @@
+"""The losses against a plain NumPy reading of section 2.2."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from faceoff import losses
+from faceoff.types import Loss
+
+SIZES = (4, 6)
+
+
+def unit(random: np.random.Generator, *shape: int) -> np.ndarray:
+    parts = [random.normal(size=(*shape, size)) for size in SIZES]
+    return np.concatenate([part / np.linalg.norm(part, axis=-1, keepdims=True) for part in parts], -1).astype(np.float32)
+
+
+def goal(kind: Loss, galleries, weights, target: int = 1, kappa: float = 0.0, threshold: float = 1.0) -> losses.Goal:
+    count = len(galleries)
+    return losses.Goal(
+        tf.constant(galleries),
+        tf.constant(weights),
+        tf.fill([count], losses.CODES[kind]),
+        tf.fill([count], target),
+        tf.fill([count], kappa),
+        tf.fill([count, len(SIZES)], threshold),
+    )
+
+
+def plain(x: np.ndarray, galleries: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """[B, L, M] by loops."""
+    out = np.full((*weights.shape[:2], len(SIZES)), losses.ABSENT)
+    for b, label in np.ndindex(*weights.shape[:2]):
+        members = galleries[b, label][weights[b, label] > 0]
+        for m, part in enumerate((slice(0, 4), slice(4, 10))):
+            if len(members):
+                out[b, label, m] = np.mean([np.linalg.norm(x[b, part] - g[part]) for g in members])
+    return out
+
+
+@pytest.fixture
+def case():
+    random = np.random.default_rng(0)
+    weights = np.array([[[1, 1, 0], [1, 0, 0], [1, 1, 1]], [[1, 0, 0], [1, 1, 0], [0, 0, 0]]], np.float32)
+    return unit(random, 2), unit(random, 2, 3, 3), weights
+
+
+def test_every_loss_has_a_code() -> None:
+    assert sorted(losses.CODES.values()) == list(range(len(Loss)))
+
+
+def test_distances_are_means_over_the_gallery(case) -> None:
+    x, galleries, weights = case
+    np.testing.assert_allclose(losses.distances(x, galleries, weights, SIZES), plain(*case), atol=1e-5)
+
+
+@pytest.mark.parametrize("kappa", [0.0, 0.4])
+def test_losses_read_like_the_paper(case, kappa: float) -> None:
+    x, galleries, weights = case
+    d = plain(*case)
+    target, hinge, dodge = (losses.evaluate(x, goal(kind, galleries, weights, 1, kappa), SIZES)[0] for kind in Loss)
+    np.testing.assert_allclose(target, d[:, 1].mean(-1), atol=1e-5)
+    others = np.minimum(d[:, 0], d[:, 2])
+    np.testing.assert_allclose(hinge, np.maximum(d[:, 1] - others + kappa, 0).mean(-1), atol=1e-5)
+    np.testing.assert_allclose(dodge, -d[:, 0].mean(-1), atol=1e-5)
+
+
+def test_success_needs_every_member(case) -> None:
+    x, galleries, weights = case
+    galleries[:, 1, 0] = x  # the target's only (first) embedding is where the face already is
+    weights[:, 1] = [1, 0, 0]
+    for kind in (Loss.TARGET, Loss.HINGE):
+        assert losses.evaluate(x, goal(kind, galleries, weights), SIZES)[1].numpy().all()
+    galleries[:, 1, 0, 4:] = -x[:, 4:]  # ... but on the second member it is opposite
+    for kind in (Loss.TARGET, Loss.HINGE):
+        assert not losses.evaluate(x, goal(kind, galleries, weights), SIZES)[1].numpy().any()
+
+
+def test_dodge_succeeds_beyond_the_threshold(case) -> None:
+    x, galleries, weights = case
+    nearest = plain(*case)[:, 0].min(-1)
+    assert losses.evaluate(x, goal(Loss.DODGE, galleries, weights, threshold=float(nearest.min()) - 0.01), SIZES)[1].numpy().any()
+    assert not losses.evaluate(x, goal(Loss.DODGE, galleries, weights, threshold=2.1), SIZES)[1].numpy().any()
+
+
+def test_gradient_is_finite_where_a_face_meets_itself(case) -> None:
+    x, galleries, weights = case
+    galleries[:, 0, 0] = x
+    point = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(point)
+        loss = losses.evaluate(point, goal(Loss.DODGE, galleries, weights), SIZES)[0]
+    assert np.isfinite(tape.gradient(loss, point).numpy()).all()
