@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
+from typing import Any
 
-import grpc
 import numpy as np
 
 from faceoff.geometry import TEMPLATES, crop
@@ -91,7 +91,7 @@ class FixedVerifier:
 
 
 @contextmanager
-def served(service: str, add: Callable[[grpc.Server], None], settings: Settings = _QUICK) -> Iterator[Server]:
+def served(service: str, add: Callable[[Any], None], settings: Settings = _QUICK) -> Iterator[Server]:
     """A service in this process on a free port, ready; ``service`` and ``add`` as for faceoff.rpc.server.Server."""
     server = Server(service, add, settings)
     server.start()

@@ -113,7 +113,7 @@ class Server:
             host, _, port = self._settings.metrics.rpartition(":")
             try:
                 self._metrics, _ = prometheus_client.start_http_server(int(port), host)
-            except OSError:
+            except (OSError, OverflowError, ValueError):
                 raise _taken(self._settings.metrics) from None
         self._server.start()
 

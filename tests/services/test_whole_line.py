@@ -1,0 +1,128 @@
+"""The whole line over sockets with nothing faked but the surrogate's size: real gateway, services, model server and MTCNN."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+
+import numpy as np
+import pytest
+from skimage import data as pictures
+
+from faceoff import image, pipeline
+from faceoff.amplify import LocalAmplifier
+from faceoff.attacks.attacker import LocalAttacker
+from faceoff.attacks.export import export
+from faceoff.detect import MtcnnDetector
+from faceoff.errors import FaceOffError, Reason
+from faceoff.pipeline import Request, Rooms
+from faceoff.rpc.clients import ProtectionClient
+from faceoff.rpc.connect import connect
+from faceoff.rpc.remote import remote_rooms
+from faceoff.rpc.serving import ServingNetworks
+from faceoff.testing import served
+from faceoff.types import Encoding, MaskOutcome, Outcome, Photo, Plan, Progress
+from faceoff.v1.amplifier_pb2_grpc import add_AmplifierServiceServicer_to_server
+from faceoff.v1.attacker_pb2_grpc import add_AttackerServiceServicer_to_server
+from faceoff.v1.detector_pb2_grpc import add_DetectorServiceServicer_to_server
+from faceoff.v1.protection_pb2_grpc import add_ProtectionServiceServicer_to_server
+from faceoff.v1.verifier_pb2_grpc import add_VerifierServiceServicer_to_server
+from faceoff.verify.verifier import LocalVerifier
+from services.amplifier.servicer import AmplifierServicer
+from services.attacker.servicer import AttackerServicer
+from services.detector.servicer import DetectorServicer
+from services.gateway.servicer import ProtectionServicer
+from services.modelserver.server import start
+from services.verifier.servicer import VerifierServicer
+from tests.services.test_convert import plain
+from tests.unit import tiny
+
+CARDS = {name: tiny.card(name, depth=6) for name in ("a", "b")}
+REQUEST = Request(Plan(surrogates=("a",), iterations=20, rms=3.7, decay=1.0), victims=("b",))
+
+
+@pytest.fixture(scope="module")
+def data() -> bytes:
+    pixels = (pictures.astronaut()[:256, 100:356] / 255).astype(np.float32)
+    return image.encode(pixels, Photo(pixels, "PNG", b""), Encoding())
+
+
+@pytest.fixture(scope="module")
+def rooms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rooms]:
+    """The surrogate ``a`` and its twin ``b`` in a model server, and the rooms over it."""
+    store = tmp_path_factory.mktemp("store")
+    export(tiny.network_set("a"), store / "a" / "1")
+    shutil.copytree(store / "a", store / "b")
+    with start(store) as model_server, ServingNetworks(model_server.address) as networks:
+        detector = MtcnnDetector()
+        attacker = LocalAttacker(networks, CARDS.__getitem__)
+        yield Rooms(detector, attacker, LocalAmplifier(), LocalVerifier(networks, detector, list(CARDS.values())))
+
+
+@pytest.fixture(scope="module")
+def client(rooms: Rooms) -> Iterator[ProtectionClient]:
+    adders = {
+        "Detector": partial(add_DetectorServiceServicer_to_server, DetectorServicer(rooms.detector)),
+        "Attacker": partial(add_AttackerServiceServicer_to_server, AttackerServicer(rooms.attacker)),
+        "Amplifier": partial(add_AmplifierServiceServicer_to_server, AmplifierServicer(rooms.amplifier)),
+        "Verifier": partial(add_VerifierServiceServicer_to_server, VerifierServicer(rooms.verifier)),
+    }
+    with ExitStack() as stack:
+        peers = {}
+        for name, add in adders.items():
+            server = stack.enter_context(served(f"faceoff.v1.{name}Service", add))
+            peers[name.lower()] = connect(f"127.0.0.1:{server.port}")
+            stack.callback(peers[name.lower()].close)
+        servicer = ProtectionServicer(lambda deadline: remote_rooms(**peers, deadline=deadline))
+        add = partial(add_ProtectionServiceServicer_to_server, servicer)
+        gateway = stack.enter_context(served("faceoff.v1.ProtectionService", add))
+        client = ProtectionClient(f"127.0.0.1:{gateway.port}")
+        stack.callback(client.close)
+        yield client
+
+
+def ignore(progress: Progress) -> None:
+    """A report that nobody reads."""
+
+
+def test_a_face_is_protected_and_the_result_is_this_process_own(
+    client: ProtectionClient, rooms: Rooms, data: bytes
+) -> None:
+    seen: list[Progress] = []
+    remote = client.protect(data, REQUEST, seen.append, 120)
+    assert [mask.outcome for mask in remote.masks] == [MaskOutcome.REACHED]
+    assert [(verdict.victim, verdict.outcome) for verdict in remote.verdicts] == [("b", Outcome.TRANSFERRED)]
+    assert remote.candidate.faces[0].rms == pytest.approx(3.7, abs=0.1)
+    assert Progress("attack", 20, 20) in seen
+
+    local = pipeline.protect(data, REQUEST, rooms, ignore)
+    assert plain(remote.candidate) == plain(local.candidate)
+    assert plain(remote.verdicts) == plain(local.verdicts)
+
+
+def test_a_photo_without_a_face(client: ProtectionClient) -> None:
+    pixels = np.full((120, 160, 3), 0.5, np.float32)
+    with pytest.raises(FaceOffError) as caught:
+        client.protect(image.encode(pixels, Photo(pixels, "PNG", b""), Encoding()), REQUEST, ignore, 60)
+    assert caught.value.reason is Reason.NO_FACE_DETECTED
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        (Request(Plan(surrogates=("a",), iterations=10), victims=("a",)), Reason.VICTIM_IS_SURROGATE),
+        (Request(Plan(surrogates=("a",), iterations=10), victims=("nobody",)), Reason.UNKNOWN_NETWORK),
+        (Request(Plan(surrogates=("a", "b"))), Reason.NETWORK_MISSING),
+        (Request(Plan(surrogates=("a",), iterations=0)), Reason.INVALID_ARGUMENT),
+    ],
+)
+def test_what_the_rooms_refuse_arrives(
+    client: ProtectionClient, data: bytes, request_: Request, reason: Reason
+) -> None:
+    with pytest.raises(FaceOffError) as caught:
+        client.protect(data, request_, ignore, 60)
+    assert caught.value.reason is reason
+    assert caught.value.hint
