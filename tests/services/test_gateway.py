@@ -230,7 +230,8 @@ def test_an_upload_that_breaks_off_is_no_incident(address: str, capfd: pytest.Ca
     while '"event": "call"' not in log:
         log += capfd.readouterr().err
         time.sleep(0.01)
-    assert '"code": "CANCELLED"' in log
+    # As gRPC happens to see it first: a call that was cancelled, or a photo that is cut off.
+    assert '"code": "CANCELLED"' in log or '"code": "INVALID_ARGUMENT"' in log
     assert "incident" not in log
 
 

@@ -45,7 +45,7 @@ REQUEST = Request(Plan(surrogates=("a",), iterations=20, rms=3.7, decay=1.0), vi
 
 @pytest.fixture(scope="module")
 def data() -> bytes:
-    pixels = (pictures.astronaut()[:256, 100:356] / 255).astype(np.float32)
+    pixels = (pictures.astronaut()[:256, 100:356] / 255).astype(np.float32)  # type: ignore[no-untyped-call]
     return image.encode(pixels, Photo(pixels, "PNG", b""), Encoding())
 
 
