@@ -1,0 +1,51 @@
+# The commands people have. `make help` lists them.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+SETUP := $(VENV)/.installed
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.DEFAULT_GOAL := help
+.PHONY: help setup models demo test lint protos lock bench clean
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(SETUP) ## Virtual environment with the locked packages
+
+$(SETUP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+models: $(SETUP) ## Fetch the networks (140 MB, once) and build the default sets
+	$(BIN)/faceoff models fetch
+
+demo: models ## Protect a real photo and say where it is
+	$(BIN)/faceoff protect $$($(BIN)/python -c 'import skimage, pathlib; print(pathlib.Path(skimage.__file__).parent / "data/astronaut.png")') \
+		--out-dir demo --plot demo/before_after.png --force
+
+test: models ## Everything the tests need, then the tests
+	$(BIN)/python -m pytest
+
+lint: $(SETUP) ## ruff, mypy --strict, the walls, the protos
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+
+protos: $(SETUP) ## Regenerate faceoff/v1 from protos/
+	scripts/protos.sh
+
+lock: $(SETUP) ## Pin every package by hash
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --all-extras --python-version 3.11 \
+		--no-emit-index-url --custom-compile-command "make lock" --upgrade pyproject.toml -o requirements.lock
+
+bench: models ## Benchmarks: one JSON object a line (use make -s bench)
+	@$(BIN)/python -m benchmarks
+
+clean: ## Remove what this Makefile made here (the networks' cache stays)
+	rm -rf $(VENV) demo build *.egg-info
