@@ -32,7 +32,7 @@ def build(name: str, embedding_size: int) -> keras.Model:
 
 
 @keras.saving.register_keras_serializable("faceoff")
-class LocalResponse(layers.Layer):  # type: ignore[misc]
+class LocalResponse(layers.Layer):
     """AlexNet's local response normalisation, with the constants of FaceNet's nn4."""
 
     radius, bias, alpha, beta = 5, 1.0, 1e-4, 0.75
@@ -42,7 +42,7 @@ class LocalResponse(layers.Layer):  # type: ignore[misc]
 
 
 @keras.saving.register_keras_serializable("faceoff")
-class L2Pool(layers.Layer):  # type: ignore[misc]
+class L2Pool(layers.Layer):
     """The root of the sum of squares over windows of 3 x 3, three apart."""
 
     size = 3

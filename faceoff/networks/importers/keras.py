@@ -88,15 +88,14 @@ def load_weights(model: keras.Model, path: Path) -> None:
 
 def parse(model: keras.Model) -> Graph:
     """A functional model's layers as a graph. Raises UNSUPPORTED_FORMAT at a layer that we do not know."""
-    if not getattr(model, "_is_graph_network", True) or not hasattr(model, "input_shape"):
+    if not getattr(model, "inputs", None):
         _unsupported("it is not a functional model")
-    if isinstance(model.input, list) or len(model.input_shape) != 4:
-        _unsupported("it does not take one image")
-    builder = GraphBuilder(tuple(model.input_shape[1:]))
-    names: dict[int, str] = {}
+    if [len(images.shape) for images in model.inputs] != [4] or len(model.outputs) != 1:
+        _unsupported("it does not take one image to one output")
+    builder = GraphBuilder(tuple(model.inputs[0].shape[1:]))
+    names = {id(model.inputs[0]): INPUT}
     for layer in model.layers:
         if isinstance(layer, layers.InputLayer):
-            names[id(layer.output)] = INPUT
             continue
         try:
             sources = layer.input if isinstance(layer.input, list) else [layer.input]
@@ -104,10 +103,10 @@ def parse(model: keras.Model) -> Graph:
         except (AttributeError, ValueError, KeyError) as error:
             raise _error(f"its layer {layer.name} is used more than once") from error
         names[id(layer.output)] = _add(builder, layer, inputs)
-    return builder.build(names[id(model.output)])
+    return builder.build(names[id(model.outputs[0])])
 
 
-class _KerasBody(tf.Module):  # type: ignore[misc]
+class _KerasBody(tf.Module):
     """A Keras model as it is."""
 
     def __init__(self, model: keras.Model) -> None:

@@ -27,7 +27,7 @@ def read_saved_model(path: Path, card: Card) -> tf.Module:
     return _SavedBody(path, card)
 
 
-class _FrozenBody(tf.Module):  # type: ignore[misc]
+class _FrozenBody(tf.Module):
     """A GraphDef whose one image placeholder is fed; switches for training are off."""
 
     def __init__(self, path: Path, card: Card) -> None:
@@ -61,7 +61,7 @@ class _FrozenBody(tf.Module):  # type: ignore[misc]
         return embeddings
 
 
-class _SavedBody(tf.Module):  # type: ignore[misc]
+class _SavedBody(tf.Module):
     """A SavedModel's serving signature."""
 
     def __init__(self, path: Path, card: Card) -> None:

@@ -96,6 +96,8 @@ class _Reader:
         codes = self._model.operatorCodes[operator.opcodeIndex]
         kind = _name_of(schema.BuiltinOperator, max(codes.builtinCode, codes.deprecatedBuiltinCode))
         inputs, output = [int(i) for i in operator.inputs], int(operator.outputs[0])
+        if self._graph.tensors[output].type == schema.TensorType.INT32:
+            return  # arithmetic on shapes, for the sake of a batch size that we set free anyway
         if kind == "DEQUANTIZE" and inputs[0] not in self._names:
             self._constants[output] = self._constant(inputs[0]).astype(np.float32)
             return
@@ -111,6 +113,8 @@ class _Reader:
             return self._builder.binary(_BINARY[kind], self._either(inputs[0]), self._either(inputs[1]))
         if kind == "CONCATENATION":
             return add(Concat(options.axis), *(self._names[i] for i in inputs))
+        if not inputs or inputs[0] not in self._names:
+            _unsupported(f"its operation {kind} does not work on the image")
         x = self._names[inputs[0]]
         shape = self._builder.shape(x)
         match kind:
