@@ -102,12 +102,11 @@ def run_build(options: argparse.Namespace, parts: Parts) -> int:
     victims = [(card.name,) for card in catalogue.all_cards(parts.home) if parts.home.weights(card).exists()]
     for names in options.sets or [Plan.surrogates, *victims]:
         cards = [catalogue.card(name, parts.home) for name in names]
-        progress.note(f"{'+'.join(names)}: converting", options.quiet)
+        progress.note(f"making {'+'.join(names)} ready", options.quiet)
         with native_silence():
             from faceoff.networks import store
 
-            model = store.build(cards, parts.home)
-        progress.note(f"{model}: {parts.home.root / 'models' / model}", options.quiet)
+            store.build(cards, parts.home)
     return exits.DONE
 
 

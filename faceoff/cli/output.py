@@ -40,9 +40,9 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
     return {
         "face": verdict.face,
         "victim": verdict.victim,
-        "clean_score": verdict.clean_score,
-        "protected_score": verdict.protected_score,
-        "threshold": verdict.threshold,
+        "clean_score": _rounded(verdict.clean_score),
+        "protected_score": _rounded(verdict.protected_score),
+        "threshold": _rounded(verdict.threshold),
         "outcome": verdict.outcome,
     }
 
@@ -99,6 +99,10 @@ def verdict_words(verdict: Verdict) -> str:
         Outcome.OVER_BUDGET: "was not asked: the budget is spent",
     }
     return f"{verdict.victim} {words[verdict.outcome]}"
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, 4)
 
 
 def _score(score: float | None) -> str:

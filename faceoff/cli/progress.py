@@ -68,10 +68,11 @@ def _lines(title: str) -> Iterator[Report]:
 def _bar(title: str) -> Iterator[Report]:
     from rich import progress as rich
     from rich.console import Console
+    from rich.table import Column
 
     columns = (
-        rich.TextColumn("{task.description}", markup=False),
-        rich.BarColumn(),
+        rich.TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+        rich.BarColumn(bar_width=20),
         rich.TextColumn("{task.fields[count]}"),
         rich.TimeRemainingColumn(compact=True),
     )

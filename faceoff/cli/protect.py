@@ -129,7 +129,7 @@ class Job:
     def one(self, source: Source, protector: Protector, number: int, total: int) -> int:
         """Protect one photo and say so; its exit code."""
         try:
-            self._protect(source, protector, f"{source.name} ({number} of {total})" if total > 1 else source.name)
+            self._protect(source, protector, _title(source, number, total))
             return exits.DONE
         except FaceOffError as known:
             error = known
@@ -181,6 +181,11 @@ class Job:
             raise _exists(path, "Give --force to replace it.")
         with files.disk_errors(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _title(source: Source, number: int, total: int) -> str:
+    name = source.path.name if source.path else "standard input"
+    return f"{name} ({number} of {total})" if total > 1 else name
 
 
 def _check(options: argparse.Namespace, sources: list[Source]) -> None:

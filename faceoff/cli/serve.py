@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PORT = 50050
 START_SECONDS = 120.0
 """For one child to be ready: on a small machine a set of networks takes its time to load."""
-STOP_SECONDS = 15.0
+STOP_SECONDS = 30.0
 """For all children together to end by themselves."""
 
 _EXAMPLES = """examples:
