@@ -6,6 +6,7 @@ layer, then each wrapper's own data on the way back out. A wrapper of version 1 
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import NoReturn
 
@@ -39,7 +40,13 @@ def read(path: Path, card: Card) -> GraphBody:
 
 def parse(data: bytes, input_size: tuple[int, int]) -> Graph:
     """The network in ``data``. Raises UNSUPPORTED_FORMAT when it is not of this family, or cut short."""
-    stream = _Stream(data)
+    try:
+        return _parse(_Stream(data), input_size)
+    except (ValueError, OverflowError) as error:  # sizes that do not fit together
+        raise _error("it is damaged") from error
+
+
+def _parse(stream: _Stream, input_size: tuple[int, int]) -> Graph:
     wrappers = _header(stream)
     builder = GraphBuilder((*input_size, 3))
     current = saved = earlier = INPUT
@@ -72,7 +79,7 @@ class _Stream:
         return len(self._data) - self._at
 
     def take(self, count: int) -> bytes:
-        if count > self.rest:
+        if not 0 <= count <= self.rest:
             _unsupported("it is cut short")
         self._at += count
         return self._data[self._at - count : self._at]
@@ -100,8 +107,7 @@ class _Stream:
 
     def tensor(self) -> NDArray[np.float32]:
         shape = self.dimensions(version=2)
-        count = int(np.prod(shape))
-        return np.frombuffer(self.take(4 * count), "<f4").reshape(shape)
+        return np.frombuffer(self.take(4 * math.prod(shape)), "<f4").reshape(shape)
 
     def alias(self) -> tuple[int, ...]:
         """The shape of one part of a parameter tensor."""
@@ -135,9 +141,9 @@ def _layer(stream: _Stream, builder: GraphBuilder, current: str, saved: str) -> 
             _, _, _, stride_y, stride_x, pad_y, pad_x = stream.integers(7)
             filters, biases = stream.alias(), stream.alias()
             _learning_rates(stream)
-            kernel = parameters[: np.prod(filters)].reshape(filters).transpose(2, 3, 1, 0)
-            bias = parameters[np.prod(filters) :]
-            if bias.size != np.prod(biases):
+            kernel = parameters[: math.prod(filters)].reshape(filters).transpose(2, 3, 1, 0)
+            bias = parameters[math.prod(filters) :]
+            if bias.size != math.prod(biases):
                 _unsupported("a convolution has the wrong number of weights")
             pads = ((pad_y, pad_y), (pad_x, pad_x))
             return builder.add(Conv(kernel, bias, (stride_y, stride_x), pads), current)
@@ -187,9 +193,13 @@ def _training_state(stream: _Stream, first: bool) -> None:
         stream.integer()
 
 
-def _unsupported(why: str) -> NoReturn:
-    raise FaceOffError(
+def _error(why: str) -> FaceOffError:
+    return FaceOffError(
         Reason.UNSUPPORTED_FORMAT,
         f"This is not dlib's face recognition network: {why}.",
         "Bring dlib_face_recognition_resnet_model_v1.dat.",
     )
+
+
+def _unsupported(why: str) -> NoReturn:
+    raise _error(why)

@@ -108,7 +108,10 @@ class _Reader:
             self._names[node.output[0]] = self._names[inputs[0]]
         else:
             attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-            self._names[node.output[0]] = self._add(node.op_type, list(node.input), attributes)
+            try:
+                self._names[node.output[0]] = self._add(node.op_type, list(node.input), attributes)
+            except (LookupError, ValueError, TypeError) as error:
+                raise _error(f"its operation {node.op_type} is used in a way that we do not know") from error
 
     def _evaluated(self, node: Any, inputs: Sequence[str]) -> Mapping[str, NDArray[Any]]:
         """What a node computes from the file's constants alone, such as weights from their quantised form."""

@@ -67,8 +67,8 @@ def parse(data: bytes, input_size: tuple[int, int]) -> Graph:
     try:
         model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
         return _Reader(model).graph(input_size)
-    except (struct.error, IndexError, AttributeError, TypeError, ValueError) as error:
-        # What the flatbuffer code raises on offsets that lead nowhere.
+    except (struct.error, LookupError, AttributeError, TypeError, ValueError, OverflowError) as error:
+        # What flatbuffers raise on offsets that lead nowhere.
         raise _error("it is cut short or damaged") from error
 
 
