@@ -89,7 +89,7 @@ def decode(proto: TensorProto) -> NDArray[Any]:
     if len(values) > count or (count and not len(values)) or count * values.itemsize > INT32_MAX:
         raise ValueError(f"{len(values)} values do not fill the shape {shape}")
     if len(values) == 1:
-        return np.broadcast_to(values, shape)
+        return np.broadcast_to(values[0], shape)
     return np.concatenate([values, np.repeat(values[-1:], count - len(values))]).reshape(shape)
 
 
@@ -140,7 +140,7 @@ class ServingNetworks:
         """The newest version that is loaded; SURROGATE_UNAVAILABLE when the server knows the model but serves none."""
         request = GetModelStatusRequest()
         request.model_spec.name = model
-        response = self._ask(self._status, request, model, STATUS_TIMEOUT)
+        response = self._ask(self._status, request, model, self._connect_timeout + STATUS_TIMEOUT)
         available = [one.version for one in response.model_version_status if one.state == ModelVersionStatus.AVAILABLE]
         if not available:
             raise FaceOffError(
@@ -174,6 +174,8 @@ class ServingNetworks:
                 if error.code() is not grpc.StatusCode.UNAVAILABLE or rest <= 0:
                     raise self._failure(error.code(), error.details(), model, timeout) from None
             except ValueError:  # gRPC's answer when the channel is closed
+                if not self._closed.is_set():
+                    raise
                 raise self._failure(grpc.StatusCode.CANCELLED, "", model, timeout) from None
             # Jitter, so that many attackers do not come back to a restarted server at once.
             self._closed.wait(min(rest, pause * random.uniform(0.5, 1.0)))  # noqa: S311

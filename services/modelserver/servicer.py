@@ -18,7 +18,7 @@ from services.modelserver.store import Store
 LONGEST_MESSAGE = 1024
 
 
-class Prediction(PredictionServiceServicer):  # type: ignore[misc]
+class Prediction(PredictionServiceServicer):
     """Predict and GetModelMetadata; Classify, Regress and MultiInference stay UNIMPLEMENTED."""
 
     def __init__(self, store: Store, tensor_content: bool) -> None:
@@ -54,7 +54,7 @@ class Prediction(PredictionServiceServicer):  # type: ignore[misc]
             return response
 
 
-class Models(ModelServiceServicer):  # type: ignore[misc]
+class Models(ModelServiceServicer):
     """GetModelStatus and HandleReloadConfigRequest."""
 
     def __init__(self, store: Store) -> None:

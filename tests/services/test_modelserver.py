@@ -21,6 +21,7 @@ import pytest
 import tensorflow as tf
 from google.protobuf import text_format
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from numpy.typing import NDArray
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, SignatureDefMap
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, ModelVersionStatus
@@ -32,7 +33,8 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelConfigList, M
 
 from faceoff.rpc.serving import CHANNEL_OPTIONS, decode
 from services.modelserver import RunningServer
-from services.modelserver.server import RunningServer as Server
+from services.modelserver.savedmodel import ServingError
+from services.modelserver.servicer import Models
 from services.modelserver.settings import Settings, parse, single
 from services.modelserver.store import Store
 from tests.services.tiny_networks import ONES, put, request
@@ -78,7 +80,7 @@ def serve(**settings: Any) -> tuple[RunningServer, Store]:
     chosen = Settings(port=0, file_system_poll_wait_seconds=0.1, **settings)
     store = Store(chosen)
     store.start()
-    return Server(chosen, store), store
+    return RunningServer(chosen, store), store
 
 
 def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -91,7 +93,7 @@ def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
 def refused(call: Callable[[], Any]) -> tuple[grpc.StatusCode, str]:
     with pytest.raises(grpc.RpcError) as caught:
         call()
-    return caught.value.code(), caught.value.details()
+    return caught.value.code(), caught.value.details() or ""
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +121,11 @@ class TestPredict:
         np.testing.assert_array_equal(decode(answer.outputs["scaled"]), ONES["x"])
 
     def test_types_are_kept(self, client: Client) -> None:
-        inputs = {"a": np.array([1, -2], np.int32), "b": np.array([2**40], np.int64), "c": np.array([True, False])}
+        inputs: dict[str, NDArray[Any]] = {
+            "a": np.array([1, -2], np.int32),
+            "b": np.array([2**40], np.int64),
+            "c": np.array([True, False]),
+        }
         outputs = client.predict(request("tiny", inputs, "types")).outputs
         got = {name: decode(tensor) for name, tensor in outputs.items()}
         assert {name: array.dtype for name, array in got.items()} == {n: a.dtype for n, a in inputs.items()}
@@ -148,7 +154,7 @@ class TestPredict:
         np.testing.assert_array_equal(decode(answer.outputs["images"]), images * 2)
 
     def test_the_deadline_stops_a_running_function(self, client: Client) -> None:
-        forever = request("tiny", {"x": np.eye(64, dtype=np.float32), "k": np.int32(2**31 - 1)}, "slow")
+        forever = request("tiny", {"x": np.eye(64, dtype=np.float32), "k": np.array(2**31 - 1, np.int32)}, "slow")
         assert refused(lambda: client.predict(forever, timeout=0.3))[0] == Code.DEADLINE_EXCEEDED
         until(lambda: not _busy(), 5)
 
@@ -234,7 +240,7 @@ class TestMetadataAndStatus:
         assert refused(lambda: client.states("none"))[0] == Code.NOT_FOUND
 
     def test_no_health_unless_asked_for(self, client: Client) -> None:
-        stub = health_pb2_grpc.HealthStub(client.channel)
+        stub: Any = health_pb2_grpc.HealthStub(client.channel)
         assert refused(lambda: stub.Check(health_pb2.HealthCheckRequest(), timeout=5))[0] == Code.UNIMPLEMENTED
 
 
@@ -405,8 +411,6 @@ class TestReload:
             client.reload(entry("b", b))
 
     def test_the_error_stands_in_the_response_too(self) -> None:
-        from services.modelserver.servicer import Models
-
         class Context:
             code: Any = None
 
@@ -487,12 +491,12 @@ def test_the_process(tmp_path: Path) -> None:
 
         client = Client(f"127.0.0.1:{port}")
         assert client.scale("m") == 1.0
-        health = health_pb2_grpc.HealthStub(client.channel)
+        health: Any = health_pb2_grpc.HealthStub(client.channel)
         for service in ("ModelService", "PredictionService"):
             answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
-        slow = request("m", {"x": np.eye(256, dtype=np.float32), "k": np.int32(1000)}, "slow")
+        slow = request("m", {"x": np.eye(256, dtype=np.float32), "k": np.array(1000, np.int32)}, "slow")
         under_way = client.prediction.Predict.future(slow, timeout=60)
         time.sleep(0.2)
         process.send_signal(signal.SIGTERM)
@@ -504,6 +508,6 @@ def test_the_process(tmp_path: Path) -> None:
         process.wait()
 
 
-def test_a_relative_path_does_not_start(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(Exception, match="to have an absolute path or URI"):
+def test_a_relative_path_does_not_start() -> None:
+    with pytest.raises(ServingError, match="to have an absolute path or URI"):
         Store(parse(["--model_base_path", "models/m"]))

@@ -17,7 +17,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from faceoff.rpc.serving import encode
 
 
-class Network(tf.Module):  # type: ignore[misc]
+class Network(tf.Module):
     """``scale`` tells versions apart."""
 
     def __init__(self, scale: float) -> None:
