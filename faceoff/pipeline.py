@@ -13,7 +13,7 @@ from faceoff.types import Candidate, Crop, Encoding, Gallery, Mask, Photo, Plan,
 
 @dataclass(frozen=True)
 class Rooms:
-    """Who does the work: all in this process (faceoff.local) or services (faceoff.rpc.clients)."""
+    """Who does the work: all in this process (faceoff.local) or services (faceoff.rpc.remote)."""
 
     detector: Detector
     attacker: Attacker
@@ -23,7 +23,9 @@ class Rooms:
 
 @dataclass(frozen=True)
 class Request:
-    """What to do with one photo. ``faces`` picks detected faces by index (largest first; empty: every face),
+    """What to do with one photo.
+
+    ``faces`` picks detected faces by index (largest first; empty: every face),
     ``victims`` the networks that check the result (empty: every local network that is not a surrogate), ``gallery`` the
     other people that the target and hinge losses need."""
 
@@ -49,9 +51,10 @@ class Protection:
 def protect(data: bytes, request: Request, rooms: Rooms, report: Report) -> Protection:
     """Protect the encoded photo ``data``.
 
-    Raises FaceOffError: the image's own reasons (faceoff.image), NO_FACE_DETECTED, INVALID_ARGUMENT for a face index that
-    is not there, and whatever a room raises. ``report`` may raise to stop.
+    Raises FaceOffError: the image's own reasons (faceoff.image), VICTIM_IS_SURROGATE, NO_FACE_DETECTED,
+    INVALID_ARGUMENT for a face index that is not there, and whatever a room raises. ``report`` may raise to stop.
     """
+    check_roles(request)
     photo = image.decode(data)
     report(Progress("detect", 0, 1))
     crops = pick(rooms.detector.detect(photo), request.faces)
@@ -64,6 +67,17 @@ def protect(data: bytes, request: Request, rooms: Rooms, report: Report) -> Prot
     verdicts = rooms.verifier.verify(photo, candidate.data, crops, request.plan.surrogates, request.victims)
     report(Progress("verify", 1, 1))
     return Protection(photo, candidate, tuple(crops), tuple(masks), tuple(verdicts))
+
+
+def check_roles(request: Request) -> None:
+    """Raise VICTIM_IS_SURROGATE when a network would judge a mask it took part in: that is no evidence."""
+    both = set(request.plan.surrogates) & set(request.victims)
+    if both:
+        raise FaceOffError(
+            Reason.VICTIM_IS_SURROGATE,
+            f"{', '.join(sorted(both))} cannot be both a surrogate and a victim.",
+            "A network that took part in the mask is no evidence: choose other victims or other surrogates.",
+        )
 
 
 def pick(crops: Sequence[Crop], faces: Sequence[int]) -> list[Crop]:

@@ -1,4 +1,4 @@
-"""What each room of the line offers. One set of implementations runs in process, one over gRPC (faceoff.rpc.clients)."""
+"""What each room of the line offers. One set of implementations runs in process, one over gRPC (faceoff.rpc.remote)."""
 
 from __future__ import annotations
 

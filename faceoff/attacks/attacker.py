@@ -205,7 +205,9 @@ class LocalAttacker:
         return answer["loss"], answer["success"]
 
     def _embed(self, model: str, images: Float, landmarks: Float) -> Float:
-        embeddings: Float = self._networks.call(model, "embed", {"images": images, "landmarks": landmarks})["embeddings"]
+        embeddings: Float = self._networks.call(model, "embed", {"images": images, "landmarks": landmarks})[
+            "embeddings"
+        ]
         return embeddings
 
 

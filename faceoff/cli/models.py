@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from faceoff.cli import arguments, exits, output, progress
@@ -79,6 +80,7 @@ def run_list(options: argparse.Namespace, parts: Parts) -> int:
 
 
 def run_fetch(options: argparse.Namespace, parts: Parts) -> int:
+    """Bring the weights, then convert what can be: the default set and every fetched network alone."""
     from faceoff.networks.fetch import fetch
 
     if options.source and len(options.names) != 1:
@@ -95,19 +97,29 @@ def run_fetch(options: argparse.Namespace, parts: Parts) -> int:
         else:
             progress.note(f"{card.name}: {path}", options.quiet)
             codes.append(exits.DONE)
+    _build(default_sets(parts), options.quiet, parts)
     return exits.of_batch(codes)
 
 
 def run_build(options: argparse.Namespace, parts: Parts) -> int:
-    victims = [(card.name,) for card in catalogue.all_cards(parts.home) if parts.home.weights(card).exists()]
-    for names in options.sets or [Plan.surrogates, *victims]:
+    _build(options.sets or default_sets(parts), options.quiet, parts)
+    return exits.DONE
+
+
+def default_sets(parts: Parts) -> list[tuple[str, ...]]:
+    """Every fetched network alone, as a victim, and the default surrogates when all are fetched."""
+    fetched = [card.name for card in catalogue.all_cards(parts.home) if parts.home.weights(card).exists()]
+    return [Plan.surrogates] * (set(Plan.surrogates) <= set(fetched)) + [(name,) for name in fetched]
+
+
+def _build(sets: Sequence[tuple[str, ...]], quiet: bool, parts: Parts) -> None:
+    for names in sets:
         cards = [catalogue.card(name, parts.home) for name in names]
-        progress.note(f"making {'+'.join(names)} ready", options.quiet)
+        progress.note(f"making {'+'.join(names)} ready", quiet)
         with native_silence():
             from faceoff.networks import store
 
             store.build(cards, parts.home)
-    return exits.DONE
 
 
 def run_check(options: argparse.Namespace, parts: Parts) -> int:
@@ -115,10 +127,12 @@ def run_check(options: argparse.Namespace, parts: Parts) -> int:
     cards = cards or [card for card in catalogue.all_cards(parts.home) if parts.home.weights(card).exists()]
     with native_silence():
         from faceoff.networks import check
+    failed = False
     for card in cards:
         for row in check.check(card, parts.home):
-            output.say(f"{card.name}: {row}")
-    return exits.DONE
+            output.say(f"{card.name:14}  {row.name:10}  {row.outcome:8}  {row.detail}")
+            failed |= row.outcome == "failed"
+    return exits.FAILED if failed else exits.DONE
 
 
 def _row(card: Card, parts: Parts) -> dict[str, object]:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faceoff import files, image
+from faceoff import files, gallery, image
 from faceoff.cli import arguments, exits, inputs, output, progress
 from faceoff.cli.arguments import UsageError
 from faceoff.cli.inputs import Source
 from faceoff.cli.parts import Local, Parts, Protector, debugging
 from faceoff.errors import FaceOffError, Reason
-from faceoff.pipeline import Protection, Request
+from faceoff.pipeline import Protection, Request, check_roles
 from faceoff.presets import METHODS, STRENGTHS
 from faceoff.types import Encoding, Loss, Method
 
@@ -58,7 +58,15 @@ def add(commands: Commands) -> None:
     look.add_argument("--kappa", type=arguments.not_negative, metavar="X", help="margin of the hinge loss")
     look.add_argument("--alpha", type=arguments.positive, metavar="X", help="amplification of the mask")
     look.add_argument("--iterations", type=arguments.count, metavar="N", help="steps of the attack")
-    look.add_argument("--untargeted", action="store_true", help="move away from the own face, towards nobody (default)")
+    goal = look.add_mutually_exclusive_group()
+    goal.add_argument("--untargeted", action="store_true", help="move away from the own face, towards nobody (default)")
+    goal.add_argument(
+        "--targets", type=Path, metavar="DIR",
+        help="move towards whoever is farthest of DIR (a sub-folder of photos each, of people who agreed to it)",
+    )  # fmt: skip
+    look.add_argument(
+        "--loss", type=Loss, choices=(Loss.HINGE, Loss.TARGET), help="what --targets does (default: hinge)"
+    )
     look.add_argument("--seed", type=arguments.index, metavar="N", help="another seed gives another mask (default: 0)")
     look.add_argument(
         "--face", type=arguments.index, action="append", default=[], metavar="N",
@@ -91,15 +99,18 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace, parts: Parts) -> int:
     sources = inputs.expand(options.photos)
     _check(options, sources)
-    job = Job(options, request_of(options))
+    request = request_of(options)
     try:
-        protector = _protector(options, job.request, parts)
+        protector = _protector(options, request, parts)
+        if options.targets:
+            request = replace(request, gallery=gallery.read(options.targets, parts.detector()))
     except FaceOffError as error:
         output.complain("faceoff", error)
         if options.json:
             for source in sources:
                 output.say_json(output.error_json(source.name, error))
         return exits.of_error(error)
+    job = Job(options, request)
     return exits.of_batch(
         [job.one(source, protector, number, len(sources)) for number, source in enumerate(sources, 1)]
     )
@@ -114,7 +125,8 @@ def request_of(options: argparse.Namespace) -> Request:
         if options.strength:
             plan = replace(plan, rms=STRENGTHS[options.strength].rms)
     said = {name: getattr(options, name) for name in ("surrogates", "kappa", "alpha", "iterations", "seed")}
-    plan = replace(plan, loss=Loss.DODGE, **{name: value for name, value in said.items() if value is not None})
+    loss = (options.loss or Loss.HINGE) if options.targets else Loss.DODGE
+    plan = replace(plan, loss=loss, **{name: value for name, value in said.items() if value is not None})
     return Request(plan=plan, faces=tuple(dict.fromkeys(options.face)), victims=options.victims)
 
 
@@ -196,6 +208,10 @@ def _check(options: argparse.Namespace, sources: list[Source]) -> None:
         raise UsageError("- goes with other photos only with --out-dir")
     if to_stdout and sys.stdout.isatty():
         raise UsageError("the photo would go to the terminal: redirect standard output or give --out-dir")
+    if options.loss and not options.targets:
+        raise UsageError("--loss says what --targets does: give both")
+    if options.targets and options.server:
+        raise UsageError("--targets works without --server only: a gateway takes no targets from callers")
     if options.plot and len(sources) > 1:
         raise UsageError("--plot is for a single photo")
     if options.plot and options.plot.exists() and not options.force:
@@ -203,13 +219,7 @@ def _check(options: argparse.Namespace, sources: list[Source]) -> None:
 
 
 def _protector(options: argparse.Namespace, request: Request, parts: Parts) -> Protector:
-    both = set(request.plan.surrogates) & set(request.victims)
-    if both:
-        raise FaceOffError(
-            Reason.VICTIM_IS_SURROGATE,
-            f"{', '.join(sorted(both))} cannot be both a surrogate and a victim.",
-            "A network that took part in the mask is no evidence: choose other --victims or --surrogates.",
-        )
+    check_roles(request)
     if options.server:
         return parts.remote(options.server)
     from faceoff.networks import catalogue

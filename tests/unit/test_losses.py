@@ -1,21 +1,29 @@
 """The losses against a plain NumPy reading of section 2.2."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from faceoff import losses
-from faceoff.types import Loss
+from faceoff.types import Array, Loss
 
 SIZES = (4, 6)
 
+Case = tuple[Array, Array, Array]
 
-def unit(random: np.random.Generator, *shape: int) -> np.ndarray:
+
+def unit(random: np.random.Generator, *shape: int) -> Array:
     parts = [random.normal(size=(*shape, size)) for size in SIZES]
-    return np.concatenate([part / np.linalg.norm(part, axis=-1, keepdims=True) for part in parts], -1).astype(np.float32)
+    return np.concatenate([part / np.linalg.norm(part, axis=-1, keepdims=True) for part in parts], -1).astype(
+        np.float32
+    )
 
 
-def goal(kind: Loss, galleries, weights, target: int = 1, kappa: float = 0.0, threshold: float = 1.0) -> losses.Goal:
+def goal(
+    kind: Loss, galleries: Any, weights: Any, target: int = 1, kappa: float = 0.0, threshold: float = 1.0
+) -> losses.Goal:
     count = len(galleries)
     return losses.Goal(
         tf.constant(galleries),
@@ -27,7 +35,7 @@ def goal(kind: Loss, galleries, weights, target: int = 1, kappa: float = 0.0, th
     )
 
 
-def plain(x: np.ndarray, galleries: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def plain(x: Array, galleries: Array, weights: Array) -> Array:
     """[B, L, M] by loops."""
     out = np.full((*weights.shape[:2], len(SIZES)), losses.ABSENT)
     for b, label in np.ndindex(*weights.shape[:2]):
@@ -39,7 +47,7 @@ def plain(x: np.ndarray, galleries: np.ndarray, weights: np.ndarray) -> np.ndarr
 
 
 @pytest.fixture
-def case():
+def case() -> Case:
     random = np.random.default_rng(0)
     weights = np.array([[[1, 1, 0], [1, 0, 0], [1, 1, 1]], [[1, 0, 0], [1, 1, 0], [0, 0, 0]]], np.float32)
     return unit(random, 2), unit(random, 2, 3, 3), weights
@@ -49,13 +57,13 @@ def test_every_loss_has_a_code() -> None:
     assert sorted(losses.CODES.values()) == list(range(len(Loss)))
 
 
-def test_distances_are_means_over_the_gallery(case) -> None:
+def test_distances_are_means_over_the_gallery(case: Case) -> None:
     x, galleries, weights = case
     np.testing.assert_allclose(losses.distances(x, galleries, weights, SIZES), plain(*case), atol=1e-5)
 
 
 @pytest.mark.parametrize("kappa", [0.0, 0.4])
-def test_losses_read_like_the_paper(case, kappa: float) -> None:
+def test_losses_read_like_the_paper(case: Case, kappa: float) -> None:
     x, galleries, weights = case
     d = plain(*case)
     target, hinge, dodge = (losses.evaluate(x, goal(kind, galleries, weights, 1, kappa), SIZES)[0] for kind in Loss)
@@ -65,7 +73,7 @@ def test_losses_read_like_the_paper(case, kappa: float) -> None:
     np.testing.assert_allclose(dodge, -d[:, 0].mean(-1), atol=1e-5)
 
 
-def test_success_needs_every_member(case) -> None:
+def test_success_needs_every_member(case: Case) -> None:
     x, galleries, weights = case
     galleries[:, 1, 0] = x  # the target's only (first) embedding is where the face already is
     weights[:, 1] = [1, 0, 0]
@@ -76,14 +84,18 @@ def test_success_needs_every_member(case) -> None:
         assert not losses.evaluate(x, goal(kind, galleries, weights), SIZES)[1].numpy().any()
 
 
-def test_dodge_succeeds_beyond_the_threshold(case) -> None:
+def test_dodge_succeeds_beyond_the_threshold(case: Case) -> None:
     x, galleries, weights = case
     nearest = plain(*case)[:, 0].min(-1)
-    assert losses.evaluate(x, goal(Loss.DODGE, galleries, weights, threshold=float(nearest.min()) - 0.01), SIZES)[1].numpy().any()
+    assert (
+        losses.evaluate(x, goal(Loss.DODGE, galleries, weights, threshold=float(nearest.min()) - 0.01), SIZES)[1]
+        .numpy()
+        .any()
+    )
     assert not losses.evaluate(x, goal(Loss.DODGE, galleries, weights, threshold=2.1), SIZES)[1].numpy().any()
 
 
-def test_gradient_is_finite_where_a_face_meets_itself(case) -> None:
+def test_gradient_is_finite_where_a_face_meets_itself(case: Case) -> None:
     x, galleries, weights = case
     galleries[:, 0, 0] = x
     point = tf.constant(x)

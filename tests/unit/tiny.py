@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import tensorflow as tf
 
 from faceoff.attacks import export
 from faceoff.networks.card import Alignment, Card, Format, Normalisation
 from faceoff.networks.sets import NetworkSet
-from faceoff.types import CROP_SIZE, Box, Crop, Face, Transform
+from faceoff.types import CROP_SIZE, Array, Box, Crop, Face, Float, Transform
 
 LANDMARKS = np.array([(70, 80), (122, 82), (96, 104), (74, 128), (118, 130)], np.float32)
 
@@ -49,11 +51,13 @@ def network_set(*names: str) -> NetworkSet:
     return NetworkSet([(card(name, depth), TinyBody(depth, seed)) for seed, (name, depth) in enumerate(depths.items())])
 
 
-def images(count: int, seed: int = 0) -> np.ndarray:
+def images(count: int, seed: int = 0) -> Float:
     """Smooth random images [count, S, S, 3] away from 0 and 1."""
     random = np.random.default_rng(seed)
     coarse = tf.constant(random.uniform(0.2, 0.8, (count, 12, 12, 3)).astype(np.float32))
-    return tf.image.resize(coarse, (CROP_SIZE, CROP_SIZE), method="bicubic").numpy().clip(0.05, 0.95)
+    return np.asarray(
+        tf.image.resize(coarse, (CROP_SIZE, CROP_SIZE), method="bicubic").numpy().clip(0.05, 0.95), np.float32
+    )
 
 
 class TinyNetworks:
@@ -64,12 +68,19 @@ class TinyNetworks:
         self.signatures = export.signatures(self.network)
         self.calls: list[str] = []
 
-    def call(self, model, signature, inputs, outputs=(), timeout=60.0):
+    def call(
+        self,
+        model: str,
+        signature: str,
+        inputs: Mapping[str, Array],
+        outputs: Sequence[str] = (),
+        timeout: float = 60.0,
+    ) -> dict[str, Array]:
         self.calls.append(signature)
         answer = self.signatures[signature](**{name: tf.constant(value) for name, value in inputs.items()})
         return {name: value.numpy() for name, value in answer.items() if not outputs or name in outputs}
 
-    def version(self, model):
+    def version(self, model: str) -> str:
         return "1"
 
     def card(self, name: str) -> Card:

@@ -1,6 +1,9 @@
 """Every method on a tiny set: budgets hold, goals are reached, batch-mates and chunks make no difference."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +11,8 @@ import pytest
 from faceoff.attacks.attacker import CHUNK, LARGEST_BATCH, LocalAttacker
 from faceoff.errors import FaceOffError, Reason
 from faceoff.geometry import window
-from faceoff.types import Loss, MaskOutcome, Method, Plan, Progress
+from faceoff.rooms import Report
+from faceoff.types import Crop, Gallery, Loss, Mask, MaskOutcome, Method, Plan, Progress
 from tests.unit import tiny
 
 ROWS = {
@@ -23,10 +27,18 @@ def networks() -> tiny.TinyNetworks:
     return tiny.TinyNetworks("a", "b")
 
 
-def attack(networks, plan: Plan, crops, gallery=None, report=lambda progress: None):
-    return LocalAttacker(networks, networks.card).attack(
-        crops, replace(plan, surrogates=("a", "b")), report, gallery or {}
-    )
+def ignore(progress: Progress) -> None:
+    """Nobody is watching."""
+
+
+def attack(
+    networks: tiny.TinyNetworks,
+    plan: Plan,
+    crops: Sequence[Crop],
+    gallery: Gallery = MappingProxyType({}),
+    report: Report = ignore,
+) -> list[Mask]:
+    return LocalAttacker(networks, networks.card).attack(crops, replace(plan, surrogates=("a", "b")), report, gallery)
 
 
 def test_every_method_has_a_row() -> None:
@@ -35,7 +47,7 @@ def test_every_method_has_a_row() -> None:
 
 @pytest.mark.parametrize("method", list(Method))
 @pytest.mark.parametrize("loss", list(Loss))
-def test_reaches_its_goal_within_its_budget(networks, method: Method, loss: Loss) -> None:
+def test_reaches_its_goal_within_its_budget(networks: tiny.TinyNetworks, method: Method, loss: Loss) -> None:
     plan = replace(ROWS[method], loss=loss)
     crops = tiny.crops(2)
     gallery = {"other": tiny.crops(2, seed=5), "third": tiny.crops(1, seed=6)} if loss is not Loss.DODGE else {}
@@ -54,7 +66,7 @@ def test_reaches_its_goal_within_its_budget(networks, method: Method, loss: Loss
 
 
 @pytest.mark.parametrize("method", list(Method))
-def test_batch_mates_make_no_difference(networks, method: Method) -> None:
+def test_batch_mates_make_no_difference(networks: tiny.TinyNetworks, method: Method) -> None:
     plan = replace(ROWS[method], jitter=1.0, epsilon=0.03, iterations=20)
     crops = tiny.crops(4)
     together = attack(networks, plan, crops)
@@ -63,7 +75,7 @@ def test_batch_mates_make_no_difference(networks, method: Method) -> None:
 
 
 @pytest.mark.parametrize("method", list(Method))
-def test_same_seed_same_mask_other_seed_other_mask(networks, method: Method) -> None:
+def test_same_seed_same_mask_other_seed_other_mask(networks: tiny.TinyNetworks, method: Method) -> None:
     crops = tiny.crops(1)
     plan = replace(ROWS[method], jitter=1.0, search_steps=2, iterations=12)
     first, second = attack(networks, plan, crops)[0], attack(networks, plan, crops)[0]
@@ -72,23 +84,23 @@ def test_same_seed_same_mask_other_seed_other_mask(networks, method: Method) -> 
     assert np.abs(first.delta - other.delta).max() > 1e-4
 
 
-def test_best_iterate_is_kept(networks) -> None:
+def test_best_iterate_is_kept(networks: tiny.TinyNetworks) -> None:
     """Steps far too long end somewhere bad: the result is the best that was seen, not the last."""
     plan = replace(ROWS[Method.PGD_L2], step_size=3.0, iterations=40, loss=Loss.TARGET)
     gallery = {"other": tiny.crops(1, seed=5)}
     mask = attack(networks, plan, tiny.crops(1), gallery)[0]
     longer = attack(networks, replace(plan, iterations=200), tiny.crops(1), gallery)[0]
 
-    def loss_of(found):
+    def loss_of(found: Mask) -> float:
         crop = tiny.crops(1)[0]
         embeddings = networks.network.embed((crop.pixels + found.delta)[None], crop.landmarks[None]).numpy()
         other = networks.network.embed(gallery["other"][0].pixels[None], crop.landmarks[None]).numpy()
-        return np.linalg.norm((embeddings - other)[0][: networks.network.sizes[0]])
+        return float(np.linalg.norm((embeddings - other)[0][: networks.network.sizes[0]]))
 
     assert loss_of(longer) <= loss_of(mask) + 1e-3
 
 
-def test_progress_is_true_and_stops_within_one_chunk(networks) -> None:
+def test_progress_is_true_and_stops_within_one_chunk(networks: tiny.TinyNetworks) -> None:
     seen: list[Progress] = []
 
     def stop_after_two(progress: Progress) -> None:
@@ -104,7 +116,7 @@ def test_progress_is_true_and_stops_within_one_chunk(networks) -> None:
     assert networks.calls.count("pgd_steps") == 2
 
 
-def test_more_faces_than_a_batch(networks) -> None:
+def test_more_faces_than_a_batch(networks: tiny.TinyNetworks) -> None:
     crops = tiny.crops(LARGEST_BATCH + 1)
     plan = replace(ROWS[Method.PGD_L2], iterations=5)
     masks = attack(networks, plan, crops)
@@ -123,7 +135,7 @@ def test_more_faces_than_a_batch(networks) -> None:
         ({"target": "nobody"}, {"somebody": tiny.crops(1)}),
     ],
 )
-def test_impossible_plans_are_refused(networks, change, gallery) -> None:
+def test_impossible_plans_are_refused(networks: tiny.TinyNetworks, change: dict[str, Any], gallery: Gallery) -> None:
     with pytest.raises(FaceOffError) as error:
         attack(networks, replace(ROWS[Method.PGD_L2], **change), tiny.crops(1), gallery)
     assert error.value.reason is Reason.INVALID_ARGUMENT

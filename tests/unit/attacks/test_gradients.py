@@ -6,11 +6,12 @@ import tensorflow as tf
 
 from faceoff import losses
 from faceoff.attacks import export, parts
-from faceoff.types import Loss
+from faceoff.networks.sets import NetworkSet
+from faceoff.types import Float, Loss
 from tests.unit import tiny
 
 
-def goal(network, x, kind: Loss, kappa: float = 0.3) -> losses.Goal:
+def goal(network: NetworkSet, x: Float, kind: Loss, kappa: float = 0.3) -> losses.Goal:
     count = len(x)
     landmarks = np.tile(tiny.LANDMARKS, (count, 1, 1))
     source = network.embed(tf.constant(x), landmarks).numpy()
@@ -37,10 +38,9 @@ def test_gradient_agrees_with_finite_differences(kind: Loss) -> None:
     start = tf.constant(x + random.normal(0, 0.02, x.shape).astype(np.float32))
     wanted = goal(network, x, kind, kappa=3.0)
 
-    def loss(at: tf.Tensor) -> np.ndarray:
-        return (
-            losses.evaluate(network.embed(at, landmarks, jitter), wanted, network.sizes)[0].numpy().astype(np.float64)
-        )
+    def loss(at: tf.Tensor) -> Array:
+        value, _ = losses.evaluate(network.embed(at, landmarks, jitter), wanted, network.sizes)
+        return np.asarray(value, np.float64)
 
     _, _, gradient = parts.value_and_gradient(
         lambda at, views: network.embed(at, landmarks, views), start, jitter, wanted, network.sizes

@@ -7,14 +7,14 @@ import tensorflow as tf
 
 from faceoff.geometry import similarity
 from faceoff.networks.align import aligned, normalised, template
-from faceoff.networks.card import Normalisation
-from faceoff.types import CROP_SIZE
+from faceoff.networks.card import Card, Normalisation
+from faceoff.types import CROP_SIZE, Float
 from tests.unit import tiny
 
 
-def view(images: np.ndarray, landmarks: np.ndarray, card, jitter=None) -> np.ndarray:
-    shift = np.zeros((len(images), 4), np.float32) if jitter is None else jitter
-    return aligned(tf.constant(images), tf.constant(landmarks), card, tf.constant(shift)).numpy()
+def view(images: Float, landmarks: Float, card: Card) -> Float:
+    shift = np.zeros((len(images), 4), np.float32)
+    return np.asarray(aligned(tf.constant(images), tf.constant(landmarks), card, tf.constant(shift)))
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.5, -1.2])
@@ -44,7 +44,10 @@ def test_gradient_is_the_adjoint() -> None:
     """<A x, y> = <x, A* y> for the linear sampling A: what TensorFlow's own projective transform does not hold."""
     card = tiny.card("b", 8, side=40)
     random = np.random.default_rng(0)
-    x, y = random.normal(size=(1, 192, 192, 3)).astype(np.float32), random.normal(size=(1, 40, 40, 3)).astype(np.float32)
+    x, y = (
+        random.normal(size=(1, 192, 192, 3)).astype(np.float32),
+        random.normal(size=(1, 40, 40, 3)).astype(np.float32),
+    )
     jitter = tf.constant([[0.1, -0.05, 0.2, 0.3]])
     with tf.GradientTape() as tape:
         images = tf.constant(x)
