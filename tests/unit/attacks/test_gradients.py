@@ -7,7 +7,7 @@ import tensorflow as tf
 from faceoff import losses
 from faceoff.attacks import export, parts
 from faceoff.networks.sets import NetworkSet
-from faceoff.types import Float, Loss
+from faceoff.types import Array, Float, Loss
 from tests.unit import tiny
 
 

@@ -49,6 +49,7 @@ def test_the_same_photo_is_recognised(verifier: LocalVerifier) -> None:
     result = verdict(verifier, PHOTO.pixels)
     assert result.outcome is Outcome.NOT_TRANSFERRED
     assert (result.clean_score, result.threshold, result.victim, result.version) == (1.0, 0.5, "a", "1")
+    assert result.protected_score
     assert result.protected_score > 0.95
     assert "threshold 0.2000" in result.raw
 
@@ -56,6 +57,7 @@ def test_the_same_photo_is_recognised(verifier: LocalVerifier) -> None:
 def test_another_face_is_not(verifier: LocalVerifier) -> None:
     result = verdict(verifier, tiny.images(1, seed=3)[0])
     assert result.outcome is Outcome.TRANSFERRED
+    assert result.protected_score is not None
     assert result.protected_score < 0.5
 
 
