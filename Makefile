@@ -45,7 +45,7 @@ lock: $(SETUP) ## Pin every package by hash
 		--no-emit-index-url --custom-compile-command "make lock" --upgrade pyproject.toml -o requirements.lock
 
 bench: models ## Benchmarks: one JSON object a line (use make -s bench)
-	@$(BIN)/python -m benchmarks
+	@MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=1073741824 $(BIN)/python -m benchmarks
 
 clean: ## Remove what this Makefile made here (the networks' cache stays)
 	rm -rf $(VENV) demo build *.egg-info

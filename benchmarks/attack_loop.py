@@ -3,6 +3,7 @@ backward passes of the same networks in this process."""
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,7 +21,6 @@ from faceoff.networks.home import default_home
 from faceoff.networks.importers import load
 from faceoff.networks.sets import NetworkSet
 from faceoff.rpc.serving import ServingNetworks
-from faceoff.testing import free_port
 from faceoff.types import CROP_SIZE, Array, Loss, Plan
 
 BATCHES = (1, 5)
@@ -32,7 +32,9 @@ def rows() -> Iterator[Row]:
     cards = [catalogue.card(name, home) for name in Plan().surrogates]
     model = store.build(cards, home)
     network = NetworkSet([(card, load(home.weights(card), card)) for card in cards])
-    address = f"127.0.0.1:{free_port()}"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
     command = [sys.executable, "-m", "services.modelserver", "--port", address.rpartition(":")[2]]
     server = subprocess.Popen([*command, "--model_name", model, "--model_base_path", str(home.model(model, 0).parent)])
     try:

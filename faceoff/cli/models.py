@@ -97,19 +97,20 @@ def run_fetch(options: argparse.Namespace, parts: Parts) -> int:
         else:
             progress.note(f"{card.name}: {path}", options.quiet)
             codes.append(exits.DONE)
-    _build(default_sets(parts), options.quiet, parts)
+    fetched = alone(parts)
+    default = [Plan.surrogates] if {(name,) for name in Plan.surrogates} <= set(fetched) else []
+    _build([*default, *fetched], options.quiet, parts)
     return exits.of_batch(codes)
 
 
 def run_build(options: argparse.Namespace, parts: Parts) -> int:
-    _build(options.sets or default_sets(parts), options.quiet, parts)
+    _build(options.sets or [Plan.surrogates, *alone(parts)], options.quiet, parts)
     return exits.DONE
 
 
-def default_sets(parts: Parts) -> list[tuple[str, ...]]:
-    """Every fetched network alone, as a victim, and the default surrogates when all are fetched."""
-    fetched = [card.name for card in catalogue.all_cards(parts.home) if parts.home.weights(card).exists()]
-    return [Plan.surrogates] * (set(Plan.surrogates) <= set(fetched)) + [(name,) for name in fetched]
+def alone(parts: Parts) -> list[tuple[str, ...]]:
+    """Every fetched network as a set of one: so victims are asked."""
+    return [(card.name,) for card in catalogue.all_cards(parts.home) if parts.home.weights(card).exists()]
 
 
 def _build(sets: Sequence[tuple[str, ...]], quiet: bool, parts: Parts) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import signal
 import socket
@@ -59,6 +60,10 @@ class Stopped(Exception):
     """SIGTERM."""
 
 
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "1073741824"}
+"""The state of an attack is megabytes a message. glibc would map and clear fresh pages for each; so it keeps them."""
+
+
 @dataclass(frozen=True)
 class Service:
     """One child to be: ``arguments`` of its process, and ``ready`` returns when it serves or raises FaceOffError."""
@@ -80,7 +85,12 @@ class House:
         with self._log(service.name).open("wb") as log:
             # In a process group of its own: Ctrl-C on the terminal is for us, and we stop the children in order.
             self.children[service.name] = subprocess.Popen(
-                service.arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, process_group=0
+                service.arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+                env=ALLOCATOR | os.environ,
             )
         end = time.monotonic() + START_SECONDS
         while True:
