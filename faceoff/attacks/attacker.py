@@ -25,8 +25,8 @@ CHUNK = 10
 LARGEST_BATCH = 8
 """Faces that share a call; more would only take memory, as the cores are busy with these."""
 
-JITTER = np.array([0.04, 0.04, 0.1, 0.12], np.float32)
-"""What jitter 1.0 means: shifts by up to 4 % of the input's side, scale by 10 %, rotation by .12 radians, each uniform."""
+JITTER = np.array([0.07, 0.07, 0.18, 0.2], np.float32)
+"""What jitter 1.0 means: shifts by up to 7 % of the input's side, scale by 18 %, rotation by .2 radians, each uniform."""
 
 RECOGNISED_FAR = 1e-2
 """A dodge is reached where a surrogate would no longer accept the pair at this false accept rate."""
