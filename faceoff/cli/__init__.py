@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 from faceoff import __version__
 from faceoff.cli import detect, doctor, exits, models, output, protect, serve, verify
@@ -16,14 +20,20 @@ from faceoff.errors import FaceOffError
 
 def main(argv: Sequence[str] | None = None, parts: Parts | None = None) -> int:
     """Run one command; its exit code. What the parser itself refuses leaves by SystemExit(2)."""
+    _mend_streams()
     options = _parser().parse_args(argv)
     if options.debug:
         os.environ["FACEOFF_DEBUG"] = "1"
     if not debugging():
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    with _terminable():
+        return _run(options, parts or Parts())
+
+
+def _run(options: argparse.Namespace, parts: Parts) -> int:
     try:
-        return int(options.run(options, parts or Parts()))
+        return int(options.run(options, parts))
     except UsageError as error:
         options.parser.print_usage(sys.stderr)
         sys.stderr.write(f"{options.parser.prog}: error: {error}\n")
@@ -35,14 +45,36 @@ def main(argv: Sequence[str] | None = None, parts: Parts | None = None) -> int:
         sys.stderr.write("faceoff: interrupted; nothing half-done was left.\n")
         return exits.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has seen enough; the interpreter must not fail on flushing the rest.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exits.FAILED
+        return exits.FAILED  # whoever read our output has seen enough
     except Exception as error:
         if debugging():
             raise
         output.complain("faceoff", exits.unexpected(error))
         return exits.FAILED
+
+
+def _mend_streams() -> None:
+    """Streams that our parent closed become devices, so that no file of ours takes their numbers: to standard output,
+    writing fails. A letter that standard output does not have is escaped, as on standard error."""
+    for name, mode, flag in (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, flag), mode))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM leaves through every ``finally``, as Ctrl-C does, so that no unfinished file stays."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        sys.exit(exits.TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -50,7 +50,7 @@ def _one(source: inputs.Source, detector: Detector, as_json: bool) -> int:
         output.say_json({"photo": source.name, "faces": [_json(number, crop) for number, crop in enumerate(crops)]})
     else:
         lines = [f"  face {number}: {_words(crop)}" for number, crop in enumerate(crops)]
-        output.say("\n".join([source.name, *lines]))
+        output.say("\n".join([output.printable(source.name), *lines]))
     return exits.DONE
 
 

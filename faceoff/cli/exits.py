@@ -14,10 +14,12 @@ UNREADABLE = 4
 UNREACHABLE = 5
 BUDGET = 6
 INTERRUPTED = 130
+TERMINATED = 143
 
 HELP = """exit codes:
   0 all done         1 some failed     2 usage              3 no face in any
-  4 unreadable, unsupported or too large   5 service unreachable   6 quota or budget   130 interrupted"""
+  4 unreadable, unsupported or too large   5 service unreachable   6 quota or budget   130 interrupted
+  143 terminated"""
 
 _CODES = {
     Reason.NO_FACE_DETECTED: NO_FACE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ class Source:
         try:
             if self.path is None:
                 return sys.stdin.buffer.read(image.MAX_BYTES + 1)
+            if not stat.S_ISREG(self.path.stat().st_mode):  # opening a pipe that nobody writes to would wait for ever
+                raise Unreadable("It is not a regular file.", "Name a photo's own file, or pipe the photo into `-`.")
             with self.path.open("rb") as file:
                 return file.read(image.MAX_BYTES + 1)
         except OSError as error:
@@ -69,11 +72,11 @@ def expand(arguments: Sequence[str]) -> list[Source]:
     too. A name that does not exist stays in the list and fails when it is read.
     Raises Unreadable when nothing is left.
     """
-    found: dict[Path | None, Source] = {}
+    found: dict[str | None, Source] = {}
     for argument in arguments:
         for source in _expand(argument):
             if (len(arguments) == 1 and source.name == argument) or not _is_result(source.path):
-                found.setdefault(source.path and source.path.resolve(), source)
+                found.setdefault(os.path.realpath(source.path) if source.path else None, source)
     if not found:
         raise Unreadable("There is no photo in what was named.", "Results (*.faceoff.*) are not protected again.")
     return list(found.values())
@@ -87,9 +90,9 @@ def _expand(argument: str) -> Iterator[Source]:
     path = Path(argument)
     if argument == "-":
         yield Source(None)
-    elif path.is_dir():
+    elif os.path.isdir(argument):  # noqa: PTH112  (Path's raises for a name that is too long)
         yield from _walk(path)
-    elif not path.exists() and glob.has_magic(argument):
+    elif not os.path.lexists(argument) and glob.has_magic(argument):
         matches = sorted(glob.glob(argument, recursive=True))
         if not matches:
             yield Source(path)

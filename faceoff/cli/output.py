@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from faceoff.errors import FaceOffError
+from faceoff.errors import FaceOffError, Reason
 from faceoff.pipeline import Protection, Request
 from faceoff.types import Box, MaskOutcome, Outcome, Verdict
 
@@ -15,17 +18,43 @@ HONEST = "This lowers the chance of recognition; it cannot promise it."
 
 
 def say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    with standard_output():
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
 
 
 def say_json(value: Mapping[str, Any]) -> None:
-    say(json.dumps(value, ensure_ascii=False))
+    """In ASCII: names of files need not be text."""
+    say(json.dumps(value))
 
 
 def complain(subject: str, error: FaceOffError) -> None:
-    sys.stderr.write(f"{subject}: {error.message}\n" + (f"  {error.hint}\n" if error.hint else ""))
+    lines = [f"{subject}: {error.message}", *([f"  {error.hint}"] if error.hint else [])]
+    sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
     sys.stderr.flush()
+
+
+def printable(text: str) -> str:
+    """``text`` on one line, without what would command a terminal: names of files may hold anything."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+@contextmanager
+def standard_output() -> Iterator[None]:
+    """Raises DISK_FULL or INVALID_ARGUMENT where standard output cannot be written, and BrokenPipeError where whoever
+    read it has left. What is written there after that goes nowhere."""
+    try:
+        yield
+    except OSError as error:
+        # The interpreter must not fail on flushing the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise FaceOffError(
+            Reason.DISK_FULL if error.errno == errno.ENOSPC else Reason.INVALID_ARGUMENT,
+            f"Standard output cannot be written: {error.strerror}.",
+            "Send it to where there is space and that may be written to.",
+        ) from error
 
 
 def error_json(subject: str, error: FaceOffError) -> dict[str, Any]:
@@ -71,7 +100,7 @@ def protection_json(photo: str, output: str, seconds: float, request: Request, r
 
 
 def protection_words(output: str, seconds: float, result: Protection) -> str:
-    lines = [f"{output}  ({seconds:.1f} s)"]
+    lines = [f"{printable(output)}  ({seconds:.1f} s)"]
     for index, (mask, seen) in enumerate(zip(result.masks, result.candidate.faces, strict=True)):
         goal = "reached" if mask.outcome is MaskOutcome.REACHED else "not reached"
         lines.append(

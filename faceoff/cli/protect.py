@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from dataclasses import dataclass, field, replace
@@ -161,8 +162,8 @@ class Job:
         data = source.read()
         request = replace(self.request, encoding=self._encoding(data))
         path = source.output(request.encoding.format, self.options.out_dir)
-        if path:
-            self._make_way(path)
+        for target in filter(None, (path, self.options.plot)):
+            self._make_way(target)
         with progress.shown(title, self.options.quiet) as report:
             result = protector.protect(data, request, report, self.options.timeout)
         if self.options.plot:
@@ -171,8 +172,9 @@ class Job:
             files.write_atomically(path, result.candidate.data, overwrite=self.options.force)
             self.written.add(path)
         else:
-            sys.stdout.buffer.write(result.candidate.data)
-            sys.stdout.buffer.flush()
+            with output.standard_output():
+                sys.stdout.buffer.write(result.candidate.data)
+                sys.stdout.buffer.flush()
         seconds = time.monotonic() - start
         if self.options.json:
             output.say_json(output.protection_json(source.name, str(path), seconds, request, result))
@@ -189,14 +191,15 @@ class Job:
         """Refuse before the work what would be refused after it."""
         if path in self.written:
             raise _exists(path, "It is another photo's result: protect this photo into another --out-dir.")
-        if path.exists() and not self.options.force:
-            raise _exists(path, "Give --force to replace it.")
-        with files.disk_errors(path.parent):
+        with files.disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            there = path.is_symlink() or path.exists()
+        if there and not self.options.force:
+            raise _exists(path, "Give --force to replace it.")
 
 
 def _title(source: Source, number: int, total: int) -> str:
-    name = source.path.name if source.path else "standard input"
+    name = output.printable(source.path.name) if source.path else "standard input"
     return f"{name} ({number} of {total})" if total > 1 else name
 
 
@@ -214,8 +217,8 @@ def _check(options: argparse.Namespace, sources: list[Source]) -> None:
         raise UsageError("--targets works without --server only: a gateway takes no targets from callers")
     if options.plot and len(sources) > 1:
         raise UsageError("--plot is for a single photo")
-    if options.plot and options.plot.exists() and not options.force:
-        raise UsageError(f"{options.plot} exists already: give --force to replace it")
+    if options.plot and sources[0].path and os.path.realpath(options.plot) == os.path.realpath(sources[0].path):
+        raise UsageError("--plot would replace the photo itself")
 
 
 def _protector(options: argparse.Namespace, request: Request, parts: Parts) -> Protector:

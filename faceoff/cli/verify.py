@@ -66,7 +66,9 @@ def run(options: argparse.Namespace, parts: Parts) -> int:
     if options.json:
         output.say_json({"photo": name, "verdicts": [output.verdict_json(verdict) for verdict in verdicts]})
     else:
-        output.say("\n".join([name, *(f"  face {verdict.face}: {_words(verdict)}" for verdict in verdicts)]))
+        output.say(
+            "\n".join([output.printable(name), *(f"  face {verdict.face}: {_words(verdict)}" for verdict in verdicts)])
+        )
     return _code(verdicts)
 
 

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.unit.cli.fakes import Fakes
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """Of a process that finds the project."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "FACEOFF_DEBUG": "0"}
 
 
 @pytest.fixture

@@ -24,16 +24,10 @@ fakes = Fakes(Path("home"))
 fakes.rooms.during = lambda: (Path("attacking").touch(), time.sleep({pause}))
 sys.exit(main(sys.argv[1:], fakes.parts))
 """
-ROOT = Path(__file__).parents[3]
 
 
 def faked(pause: float = 0) -> tuple[str, ...]:
     return (sys.executable, "-c", FAKED.format(pause=pause))
-
-
-@pytest.fixture
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "FACEOFF_DEBUG": "0"}
 
 
 @pytest.mark.parametrize(

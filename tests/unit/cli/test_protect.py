@@ -15,6 +15,7 @@ from faceoff.cli import main
 from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.home import Home
 from faceoff.pipeline import Rooms
+from faceoff.presets import STRENGTHS
 from faceoff.types import Encoding, Loss, Method, Outcome
 from tests.unit.cli.fakes import FACELESS, Fakes, photo, verdict
 
@@ -74,7 +75,14 @@ def test_json_is_one_object_a_photo_failed_ones_too(album: Path, fakes: Fakes, c
     assert main(["protect", "a.png", "b.png", "--json"], fakes.parts) == 1
     done, failed = objects(capsys)
     assert done.pop("seconds") >= 0
-    face = {"outcome": "reached", "method": "pgd_l2", "alpha": 1.0, "rms": 3.6, "ssim": 0.96, "iterations": 40}
+    face = {
+        "outcome": "reached",
+        "method": "pgd_l2",
+        "alpha": STRENGTHS["balanced"].alpha,
+        "rms": 3.6,
+        "ssim": 0.96,
+        "iterations": 40,
+    }
     assert done == {
         "photo": "a.png",
         "output": "a.faceoff.png",
