@@ -69,7 +69,7 @@ def _rename_to_new(temporary: Path, path: Path) -> None:
 
 
 def _exists(path: Path) -> FaceOffError:
-    return FaceOffError(Reason.INVALID_ARGUMENT, f"{path} already exists;", "pass --force to overwrite it.")
+    return FaceOffError(Reason.INVALID_ARGUMENT, f"{path} exists already.", "Give --force to replace it.")
 
 
 def _sync_folder(folder: Path) -> None:

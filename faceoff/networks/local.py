@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -32,7 +33,8 @@ class LocalNetworks:
     ) -> dict[str, Array]:
         """Run one signature. ``timeout`` is for networks at the other end of a wire and plays no part here.
 
-        Raises UNKNOWN_NETWORK, NETWORK_MISSING, and INVALID_ARGUMENT for a signature that the model does not have.
+        Raises UNKNOWN_NETWORK, NETWORK_MISSING, WEIGHTS_MISMATCH for damaged files, and INVALID_ARGUMENT for a
+        signature that the model does not have.
         """
         function = self._load(model)[1].signatures.get(signature)
         if function is None:
@@ -50,5 +52,16 @@ class LocalNetworks:
             if model not in self._models:
                 store.build([catalogue.card(name, self._home) for name in model.split("+")], self._home)
                 version = store.newest(model, self._home)
-                self._models[model] = version, tf.saved_model.load(str(self._home.model(model, version)))
+                self._models[model] = version, _read(self._home.model(model, version))
             return self._models[model]
+
+
+def _read(folder: Path) -> Any:
+    try:
+        return tf.saved_model.load(str(folder))
+    except (OSError, IndexError, ValueError, tf.errors.OpError) as error:
+        raise FaceOffError(
+            Reason.WEIGHTS_MISMATCH,
+            f"The converted network in {folder} is damaged.",
+            "Remove that folder: the next run makes it anew.",
+        ) from error

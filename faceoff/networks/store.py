@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Sequence
@@ -25,7 +27,7 @@ def build(cards: Sequence[Card], home: Home) -> str:
     """Convert the cards' weight files into one set's SavedModel and return the model's name.
 
     A set that is already there from the same weights is left alone; else a higher version appears beside the old one,
-    whole or not at all. Raises NETWORK_MISSING when a weight file has not been fetched.
+    whole or not at all. Raises NETWORK_MISSING when a weight file has not been fetched, and DISK_FULL.
     """
     name = set_name([card.name for card in cards])
     manifest = {"format": FORMAT, "weights": {card.name: _digest(card, home) for card in cards}}
@@ -34,6 +36,8 @@ def build(cards: Sequence[Card], home: Home) -> str:
         return name
 
     # TensorFlow takes seconds to import: only a build needs it.
+    import tensorflow as tf
+
     from faceoff.attacks.export import export
     from faceoff.networks.importers import load
     from faceoff.networks.sets import NetworkSet
@@ -44,7 +48,10 @@ def build(cards: Sequence[Card], home: Home) -> str:
     try:
         with disk_errors(folder):
             unfinished.parent.mkdir(parents=True, exist_ok=True)
-            export(network, unfinished)
+            try:
+                export(network, unfinished)
+            except tf.errors.ResourceExhaustedError as error:  # TensorFlow's word for a full disk
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
             (unfinished / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
             unfinished.replace(folder)
     finally:

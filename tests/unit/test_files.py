@@ -35,7 +35,7 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> Non
         path.write_bytes(b"theirs")
         yield b"ours"
 
-    with pytest.raises(FaceOffError, match="already exists"):
+    with pytest.raises(FaceOffError, match="exists already"):
         write_atomically(path, slow(), overwrite=False)
     assert path.read_bytes() == b"theirs"
     assert list(tmp_path.iterdir()) == [path]
