@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import partial
 
 import grpc
@@ -20,21 +19,13 @@ from faceoff.rpc import convert
 from faceoff.rpc.clients import ProtectionClient
 from faceoff.rpc.connect import calling, connect
 from faceoff.rpc.remote import remote_rooms
-from faceoff.rpc.server import Settings
 from faceoff.testing import BoxDetector, FixedVerifier, NoiseAttacker, picture, served
 from faceoff.types import Encoding, Photo, Plan, Progress
 from faceoff.v1 import protection_pb2
-from faceoff.v1.amplifier_pb2_grpc import add_AmplifierServiceServicer_to_server
-from faceoff.v1.attacker_pb2_grpc import add_AttackerServiceServicer_to_server
-from faceoff.v1.detector_pb2_grpc import add_DetectorServiceServicer_to_server
 from faceoff.v1.protection_pb2_grpc import ProtectionServiceStub, add_ProtectionServiceServicer_to_server
-from faceoff.v1.verifier_pb2_grpc import add_VerifierServiceServicer_to_server
-from services.amplifier.servicer import AmplifierServicer
-from services.attacker.servicer import AttackerServicer
-from services.detector.servicer import DetectorServicer
 from services.gateway.servicer import ProtectionServicer
 from services.gateway.settings import MESSAGE_LIMIT
-from services.verifier.servicer import VerifierServicer
+from tests.services.house import gateway
 from tests.services.test_convert import plain
 
 FAST = Plan(iterations=3, epsilon=0.05)
@@ -66,23 +57,8 @@ def rooms(attacker: NoiseAttacker) -> Rooms:
 
 @pytest.fixture(scope="module")
 def address(rooms: Rooms) -> Iterator[str]:
-    """A gateway with its four services."""
-    adders = {
-        "Detector": partial(add_DetectorServiceServicer_to_server, DetectorServicer(rooms.detector)),
-        "Attacker": partial(add_AttackerServiceServicer_to_server, AttackerServicer(rooms.attacker)),
-        "Amplifier": partial(add_AmplifierServiceServicer_to_server, AmplifierServicer(rooms.amplifier)),
-        "Verifier": partial(add_VerifierServiceServicer_to_server, VerifierServicer(rooms.verifier)),
-    }
-    with ExitStack() as stack:
-        peers = {}
-        for name, add in adders.items():
-            server = stack.enter_context(served(f"faceoff.v1.{name}Service", add))
-            peers[name.lower()] = connect(f"127.0.0.1:{server.port}")
-            stack.callback(peers[name.lower()].close)
-        servicer = ProtectionServicer(lambda deadline: remote_rooms(**peers, deadline=deadline))
-        add = partial(add_ProtectionServiceServicer_to_server, servicer)
-        settings = Settings(grace=1.0, message_limit=MESSAGE_LIMIT)
-        yield f"127.0.0.1:{stack.enter_context(served('faceoff.v1.ProtectionService', add, settings)).port}"
+    with gateway(rooms) as address:
+        yield address
 
 
 @pytest.fixture

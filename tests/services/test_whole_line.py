@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
-from functools import partial
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -19,23 +18,11 @@ from faceoff.detect import MtcnnDetector
 from faceoff.errors import FaceOffError, Reason
 from faceoff.pipeline import Request, Rooms
 from faceoff.rpc.clients import ProtectionClient
-from faceoff.rpc.connect import connect
-from faceoff.rpc.remote import remote_rooms
 from faceoff.rpc.serving import ServingNetworks
-from faceoff.testing import served
 from faceoff.types import Encoding, MaskOutcome, Outcome, Photo, Plan, Progress
-from faceoff.v1.amplifier_pb2_grpc import add_AmplifierServiceServicer_to_server
-from faceoff.v1.attacker_pb2_grpc import add_AttackerServiceServicer_to_server
-from faceoff.v1.detector_pb2_grpc import add_DetectorServiceServicer_to_server
-from faceoff.v1.protection_pb2_grpc import add_ProtectionServiceServicer_to_server
-from faceoff.v1.verifier_pb2_grpc import add_VerifierServiceServicer_to_server
 from faceoff.verify.verifier import LocalVerifier
-from services.amplifier.servicer import AmplifierServicer
-from services.attacker.servicer import AttackerServicer
-from services.detector.servicer import DetectorServicer
-from services.gateway.servicer import ProtectionServicer
 from services.modelserver.server import start
-from services.verifier.servicer import VerifierServicer
+from tests.services.house import gateway
 from tests.services.test_convert import plain
 from tests.unit import tiny
 
@@ -63,23 +50,7 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rooms]:
 
 @pytest.fixture(scope="module")
 def client(rooms: Rooms) -> Iterator[ProtectionClient]:
-    adders = {
-        "Detector": partial(add_DetectorServiceServicer_to_server, DetectorServicer(rooms.detector)),
-        "Attacker": partial(add_AttackerServiceServicer_to_server, AttackerServicer(rooms.attacker)),
-        "Amplifier": partial(add_AmplifierServiceServicer_to_server, AmplifierServicer(rooms.amplifier)),
-        "Verifier": partial(add_VerifierServiceServicer_to_server, VerifierServicer(rooms.verifier)),
-    }
-    with ExitStack() as stack:
-        peers = {}
-        for name, add in adders.items():
-            server = stack.enter_context(served(f"faceoff.v1.{name}Service", add))
-            peers[name.lower()] = connect(f"127.0.0.1:{server.port}")
-            stack.callback(peers[name.lower()].close)
-        servicer = ProtectionServicer(lambda deadline: remote_rooms(**peers, deadline=deadline))
-        add = partial(add_ProtectionServiceServicer_to_server, servicer)
-        gateway = stack.enter_context(served("faceoff.v1.ProtectionService", add))
-        client = ProtectionClient(f"127.0.0.1:{gateway.port}")
-        stack.callback(client.close)
+    with gateway(rooms) as address, closing(ProtectionClient(address)) as client:
         yield client
 
 
