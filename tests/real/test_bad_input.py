@@ -207,11 +207,11 @@ def files(folder: Path) -> list[str]:
 
 
 class ModelServer:
-    """The surrogate ``a`` and the victim ``b`` on one port, which can be stopped and started again."""
+    """The surrogate ``a`` and its twin, the victim ``b``, on one port, which can be stopped and started again."""
 
     def __init__(self, store: Path) -> None:
-        for name in ("a", "b"):
-            export(tiny.network_set(name), store / name / "1")
+        export(tiny.network_set("a"), store / "a" / "1")
+        shutil.copytree(store / "a", store / "b")
         self._store = store
         self._running: RunningServer | None = start(store)
         self.address = self._running.address
@@ -231,6 +231,9 @@ class Watched(ServingNetworks):
 
     before: Callable[[int], None]
     chunks = 0
+
+    def give_up_after(self, seconds: float) -> None:
+        self._connect_timeout = seconds
 
     def call(
         self, model: str, signature: str, inputs: Any, outputs: Sequence[str] = (), timeout: float = 60.0
@@ -258,7 +261,7 @@ def house(model_server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -
         return cards.get(name) or catalogue.card(name, home)
 
     detector = MtcnnDetector()
-    with closing(Watched(model_server.address, connect_timeout=4.0)) as networks:
+    with closing(Watched(model_server.address, connect_timeout=10.0)) as networks:
         verifier = LocalVerifier(networks, detector, list(cards.values()))
         rooms = Rooms(detector, LocalAttacker(networks, card), LocalAmplifier(), verifier)
         with gateway(rooms) as address:
@@ -268,6 +271,7 @@ def house(model_server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def networks(house: tuple[str, Watched], model_server: ModelServer) -> Iterator[Watched]:
     house[1].before, house[1].chunks = lambda chunks: None, 0
+    house[1].give_up_after(10.0)
     yield house[1]
     model_server.start()
 
@@ -330,14 +334,16 @@ class TestGateway:
         assert refusal(house[0], GOOD, request_) == (code, reason)
 
     def test_no_model_server_and_then_one(
-        self, house: tuple[str, Watched], client: ProtectionClient, model_server: ModelServer
+        self, client: ProtectionClient, networks: Watched, model_server: ModelServer
     ) -> None:
         model_server.stop()
+        networks.give_up_after(1.0)
         with pytest.raises(FaceOffError) as caught:
             client.protect(GOOD, REQUEST, ignore, 60)
         assert caught.value.reason is Reason.SURROGATE_UNAVAILABLE
         assert caught.value.hint
         model_server.start()
+        networks.give_up_after(10.0)
         assert works(client)
 
     def test_a_model_server_that_restarts_between_two_calls(
@@ -369,6 +375,7 @@ class TestGateway:
     def test_a_model_server_that_goes_in_mid_attack(
         self, house: tuple[str, Watched], networks: Watched, model_server: ModelServer
     ) -> None:
+        networks.give_up_after(1.0)
         networks.before = lambda chunks: model_server.stop() if chunks else None
         assert refusal(house[0], GOOD) == (grpc.StatusCode.UNAVAILABLE, Reason.SURROGATE_UNAVAILABLE)
 
