@@ -62,7 +62,7 @@ def pgd_inputs(batch: int, depth: int, members: int) -> dict[str, Array]:
     return {
         "images": random.uniform(0.1, 0.9, image).astype(np.float32),
         "landmarks": np.tile(landmarks, (batch, 1, 1)),
-        "galleries": gallery / np.sqrt(depth / members),
+        "galleries": gallery / np.float32(np.sqrt(depth / members)),
         "weights": np.ones((batch, 1, 1), np.float32),
         "kind": np.full(batch, CODES[Loss.DODGE], np.int32),
         "target": np.zeros(batch, np.int32),

@@ -11,9 +11,9 @@ from types import MappingProxyType
 
 import numpy as np
 
+from faceoff import losses
 from faceoff.errors import FaceOffError, Reason
 from faceoff.geometry import window
-from faceoff.losses import CODES
 from faceoff.networks.card import Card
 from faceoff.networks.sets import set_name
 from faceoff.rooms import Networks, Report
@@ -22,8 +22,9 @@ from faceoff.types import Array, Crop, Float, Gallery, Loss, Mask, MaskOutcome, 
 CHUNK = 10
 """Steps a call. Short enough for a lively progress bar and a prompt cancellation, long enough that the wire costs little."""
 
-LARGEST_BATCH = 8
-"""Faces that share a call; more would only take memory, as the cores are busy with these."""
+LARGEST_BATCH = 4
+"""Faces that share a call. More gain nothing on a few cores, and up to 5 every bit of a mask is the same whatever the batch
+(docs/decisions/0007)."""
 
 JITTER = np.array([0.07, 0.07, 0.18, 0.2], np.float32)
 """What jitter 1.0 means: shifts by up to 7 % of the input's side, scale by 18 %, rotation by .2 radians, each uniform."""
@@ -41,7 +42,7 @@ class Batch:
 
     model: str
     inputs: dict[str, Array]
-    members: int
+    sizes: tuple[int, ...]
 
     @property
     def images(self) -> Float:
@@ -102,20 +103,20 @@ class LocalAttacker:
                 "landmarks": landmarks,
                 "galleries": galleries,
                 "weights": weights,
-                "kind": each(CODES[plan.loss], np.int32),
+                "kind": each(losses.CODES[plan.loss], np.int32),
                 "target": target,
                 "kappa": each(plan.kappa),
                 "thresholds": np.tile(
                     thresholds + np.float32(plan.kappa if plan.loss is Loss.DODGE else 0), (count, 1)
                 ),
             },
-            len(cards),
+            tuple(card.embedding_size for card in cards),
         )
 
     def _pgd(self, batch: Batch, plan: Plan, done: Callable[[int], None]) -> list[Mask]:
         images, count = batch.images, len(batch.images)
         windows = np.stack([window(landmarks, images.shape[1]) for landmarks in batch.inputs["landmarks"]])
-        noise, jitter = randomness(plan, images.shape[1:], batch.members)
+        noise, jitter = randomness(plan, images.shape[1:], len(batch.sizes))
         state = {
             # Where a face meets its own embedding the dodge has no slope: every start is a little off the photo.
             "delta": (0.1 * plan.epsilon * noise * windows).astype(np.float32),
@@ -154,7 +155,7 @@ class LocalAttacker:
     def _carlini_wagner(self, batch: Batch, plan: Plan, done: Callable[[int], None]) -> list[Mask]:
         images, count = batch.images, len(batch.images)
         windows = np.stack([window(landmarks, images.shape[1]) for landmarks in batch.inputs["landmarks"]])
-        noise, jitter = randomness(plan, images.shape[1:], batch.members)
+        noise, jitter = randomness(plan, images.shape[1:], len(batch.sizes))
         start_w = (np.arctanh((images * 2 - 1) * 0.999999) + 1e-3 * noise).astype(np.float32)
         const = np.full(count, plan.initial_const, np.float32)
         lower, upper = np.zeros(count, np.float32), np.full(count, np.inf, np.float32)
@@ -200,9 +201,10 @@ class LocalAttacker:
 
     def _evaluate(self, batch: Batch, delta: Float) -> tuple[Float, Float]:
         """The loss [B] of the masks on the plain view, and whether the goal holds."""
-        inputs = batch.inputs | {"images": np.asarray(batch.images + delta, np.float32)}
-        answer = self._networks.call(batch.model, "value_and_gradient", inputs, ("loss", "success"))
-        return answer["loss"], answer["success"]
+        embeddings = self._embed(batch.model, np.asarray(batch.images + delta, np.float32), batch.inputs["landmarks"])
+        goal = losses.Goal(**{name: batch.inputs[name] for name in losses.Goal._fields})
+        loss, success = losses.evaluate(embeddings, goal, batch.sizes)
+        return loss.numpy(), success.numpy()
 
     def _embed(self, model: str, images: Float, landmarks: Float) -> Float:
         embeddings: Float = self._networks.call(model, "embed", {"images": images, "landmarks": landmarks})[
@@ -226,12 +228,10 @@ def randomness(plan: Plan, shape: tuple[int, ...], members: int) -> tuple[Float,
     mask must not depend on who shares its batch, nor on where the networks run."""
     random = np.random.default_rng(plan.seed)
     noise = random.standard_normal(shape, np.float32)
-    jitter = (
-        random.uniform(-1, 1, (plan.iterations, members, len(JITTER))).astype(np.float32)
-        * JITTER
-        * np.float32(plan.jitter)
-    )
-    return noise, jitter
+    drawn = random.uniform(-1, 1, (plan.iterations, members, len(JITTER))) * JITTER * plan.jitter
+    factor = np.exp(drawn[..., 2] + 1j * drawn[..., 3]) - 1
+    jitter = np.stack([drawn[..., 0], drawn[..., 1], factor.real, factor.imag], axis=-1)
+    return noise, jitter.astype(np.float32)
 
 
 def check(plan: Plan, gallery: Gallery) -> None:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from faceoff.attacks.parts import Embed, per_image
 from faceoff.losses import Goal, evaluate
+from faceoff.networks.means import image_sum
 
 BETA1, BETA2, TINY = 0.9, 0.999, 1e-8
 """Adam's usual constants, as Carlini and Wagner use them."""
@@ -66,7 +67,7 @@ def steps(
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(state.w)
             delta = perturbation(state.w, images, parameters.window)
-            norm = tf.reduce_sum(tf.square(delta), [1, 2, 3])
+            norm = tf.reshape(image_sum(tf.square(delta)), [-1])
             loss, success = evaluate(embed(images + delta, jitter[:, index]), goal, sizes)
             total = tf.reduce_sum(norm + parameters.const * loss)
         gradient = tape.gradient(total, state.w)

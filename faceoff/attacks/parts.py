@@ -7,6 +7,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from faceoff import losses
+from faceoff.networks.means import image_sum
 
 Embed = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """Perturbed images [B, S, S, 3] and one step's jitter [B, M, 4] to embeddings [B, D]."""
@@ -19,12 +20,12 @@ def per_image(values: tf.Tensor) -> tf.Tensor:
 
 def l2(images: tf.Tensor) -> tf.Tensor:
     """The l2 norm of each image, [B, 1, 1, 1], never zero so that it can divide."""
-    return tf.sqrt(tf.reduce_sum(tf.square(images), [1, 2, 3], keepdims=True) + 1e-24)
+    return tf.sqrt(image_sum(tf.square(images)) + 1e-24)
 
 
 def l2_radius(epsilon: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
     """The l2 norm [B, 1, 1, 1] of a mask whose RMS over the window's area is ``epsilon``."""
-    return per_image(epsilon) * tf.sqrt(3.0 * tf.reduce_sum(window, [1, 2, 3], keepdims=True))
+    return per_image(epsilon) * tf.sqrt(3.0 * image_sum(window))
 
 
 def value_and_gradient(

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from faceoff.attacks.parts import Embed, l2, l2_radius, per_image, value_and_gradient
 from faceoff.losses import Goal
+from faceoff.networks.means import image_mean
 
 
 class State(NamedTuple):
@@ -33,7 +34,7 @@ class Parameters(NamedTuple):
 def soft_sign(direction: tf.Tensor) -> tf.Tensor:
     """The sign of each value, but continuous through zero, within a hundredth of the image's mean magnitude. The bare sign
     turns rounding differences, which depend on the batch's size, into whole steps and soon into another mask."""
-    scale = tf.reduce_mean(tf.abs(direction), [1, 2, 3], keepdims=True) + 1e-24
+    scale = image_mean(tf.abs(direction)) + 1e-24
     return tf.tanh(100.0 * direction / scale)
 
 
@@ -63,7 +64,7 @@ def steps(
         loss, success, gradient = value_and_gradient(embed, images + state.delta, jitter[:, index], goal, sizes)
         better = jittered | (loss < state.best_loss)
         gradient = gradient * parameters.window
-        scale = tf.reduce_mean(tf.abs(gradient), [1, 2, 3], keepdims=True) + 1e-24
+        scale = image_mean(tf.abs(gradient)) + 1e-24
         momentum = per_image(parameters.decay) * state.momentum + gradient / scale
         moved = state.delta - size * tf.where(is_linf, cap * soft_sign(momentum), radius * momentum / l2(momentum))
         projected = tf.where(is_linf, tf.clip_by_value(moved, -cap, cap), moved * tf.minimum(1.0, radius / l2(moved)))

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
 from faceoff.geometry import TEMPLATES
 from faceoff.networks.card import Card, Normalisation
+from faceoff.networks.means import image_mean
 
 JITTER_SIZE = 4
-"""Values a view is jittered by: shift x, shift y (shares of the input's side), log scale, rotation (radians)."""
+"""Values a view is jittered by: shift x, shift y (shares of the input's side), and the complex factor less one that scales
+and turns it, exp(log scale + i angle) - 1. Zeros are the plain alignment. The caller takes the exponential: in the graph its
+last bits would depend on how many faces are computed at once (docs/decisions/0007)."""
 
 OVERSAMPLING = 2
 """Each input pixel is the mean of 2 x 2 samples: crops are larger than inputs, and bilinear sampling alone would alias."""
@@ -37,9 +43,9 @@ def similarity(
     spread = tf.maximum(tf.reduce_sum(p * p, [1, 2]), 1e-9)
     a = tf.reduce_sum(p * t, [1, 2]) / spread
     b = tf.reduce_sum(p[..., 0] * t[..., 1] - p[..., 1] * t[..., 0], 1) / spread
-    grow = tf.exp(jitter[:, 2]) / tf.maximum(a * a + b * b, 1e-12)
-    cos, sin = tf.cos(jitter[:, 3]), tf.sin(jitter[:, 3])
-    u, v = grow * (a * cos + b * sin), grow * (a * sin - b * cos)
+    turn_a, turn_b = jitter[:, 2] + 1.0, jitter[:, 3]
+    square = tf.maximum(a * a + b * b, 1e-12)
+    u, v = (a * turn_a + b * turn_b) / square, (a * turn_b - b * turn_a) / square
     shift = -mean_t - jitter[:, :2] * float(max(card.input_size))
     return u, v, mean_p[:, 0] + u * shift[:, 0] - v * shift[:, 1], mean_p[:, 1] + v * shift[:, 0] + u * shift[:, 1]
 
@@ -69,18 +75,31 @@ def aligned(images: tf.Tensor, landmarks: tf.Tensor, card: Card, jitter: tf.Tens
     upper = at(0) * (1 - right_share) + at(1) * right_share
     lower = at(size) * (1 - right_share) + at(size + 1) * right_share
     sampled = upper * (1 - low_share) + lower * low_share
-    return tf.nn.avg_pool2d(tf.reshape(sampled, [-1, height * n, width * n, 3]), n, n, "VALID")
+    samples = tf.reshape(sampled, [-1, height, n, width, n, 3])
+    # Added in a fixed order, unlike a pooling (faceoff.networks.means).
+    return tf.add_n([samples[:, :, row, :, column] for row in range(n) for column in range(n)]) / float(n * n)
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def standardised(views: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """Each image less its mean, over its deviation, which is at least that of one 8-bit level in one value. The gradient is
+    written out because the automatic one sums over images in an order that depends on the batch."""
+    centred = views - image_mean(views)
+    variance, floor = image_mean(tf.square(centred)), 1.0 / (255**2 * float(math.prod(views.shape[1:])))
+    deviation = tf.sqrt(tf.maximum(variance, floor))
+    result = centred / deviation
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        along = tf.where(variance > floor, image_mean(upstream * result), 0.0)
+        return (upstream - image_mean(upstream) - result * along) / deviation
+
+    return result, gradient
 
 
 def normalised(views: tf.Tensor, card: Card) -> tf.Tensor:
     """RGB in [0, 1] to the numbers and the channel order that the card's network was trained on."""
     if card.normalisation is Normalisation.STANDARDISED:
-        mean = tf.reduce_mean(views, [1, 2, 3], keepdims=True)
-        variance = tf.reduce_mean(tf.square(views - mean), [1, 2, 3], keepdims=True)
-        # A flat view has no deviation and its square root no gradient: the floor stands inside the root.
-        views = (views - mean) * tf.math.rsqrt(
-            tf.maximum(variance, 1.0 / (255**2 * 3 * float(np.prod(card.input_size))))
-        )
+        views = standardised(views)
     elif card.normalisation is Normalisation.SYMMETRIC:
         views = (views * 255.0 - 127.5) / 128.0
     elif card.normalisation is Normalisation.BYTES:

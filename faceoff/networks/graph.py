@@ -6,6 +6,7 @@ is called on tensors; its weights are numpy arrays until ``GraphBody`` replaces 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -33,6 +34,10 @@ class Operation(Protocol):
     def __call__(self, *inputs: tf.Tensor) -> tf.Tensor: ...
 
 
+SMALL_MAP = 14 * 14
+"""Pixels of the feature maps whose pointwise convolutions are written as matrix products."""
+
+
 @dataclass(frozen=True)
 class Conv:
     """Convolution with ``kernel`` [h, w, in / groups, out]."""
@@ -47,7 +52,12 @@ class Conv:
     def __call__(self, *inputs: tf.Tensor) -> tf.Tensor:
         (x,) = inputs
         padding = _resolve(self.padding, x, tuple(self.kernel.shape[:2]), self.strides, self.dilations)
-        if self.groups == 1:
+        pointwise = tuple(self.kernel.shape[:2]) == self.strides == (1, 1) and padding == "VALID" and self.groups == 1
+        if pointwise and x.shape[1] * x.shape[2] <= SMALL_MAP:
+            # The convolution kernels add up many channels of a small map in another order for one example than for
+            # several, and a face's mask must not depend on its batch-mates (docs/decisions/0007). This is no slower.
+            y = tf.einsum("bhwi,io->bhwo", x, self.kernel[0, 0])
+        elif self.groups == 1:
             y = tf.nn.conv2d(x, self.kernel, self.strides, padding, dilations=self.dilations)
         else:  # TensorFlow has no gradient for grouped convolutions on the CPU
             parts = zip(tf.split(x, self.groups, 3), tf.split(self.kernel, self.groups, 3), strict=True)
@@ -82,7 +92,10 @@ class Dense:
     bias: Weight
 
     def __call__(self, *inputs: tf.Tensor) -> tf.Tensor:
-        return tf.nn.bias_add(tf.matmul(inputs[0], self.kernel), self.bias)
+        # The product of a single row is rounded in another way than that of several: so there is always one more.
+        (x,) = inputs
+        rows = tf.concat([x, tf.zeros_like(x[:1])], axis=0)
+        return tf.nn.bias_add(tf.matmul(rows, self.kernel)[:-1], self.bias)
 
 
 @dataclass(frozen=True)
@@ -214,7 +227,7 @@ class Pool:
         (x,) = inputs
         padding = _resolve(self.padding, x, self.size, self.strides)
         if self.kind == "max":
-            return tf.nn.max_pool2d(x, self.size, self.strides, padding)
+            return _max_pool(x, self.size, self.strides, _explicit(self.padding, x, self.size, self.strides))
         if padding == "VALID" or (padding == "SAME" and not self.count_padding):
             return tf.nn.avg_pool2d(x, self.size, self.strides, padding)
         pads = _explicit(self.padding, x, self.size, self.strides)
@@ -389,6 +402,22 @@ def batch_norm(gamma: Weight, beta: Weight, mean: Weight, variance: Weight, epsi
     """Batch normalisation in inference mode."""
     scale = np.asarray(gamma, np.float64) / np.sqrt(np.asarray(variance, np.float64) + epsilon)
     return Affine(scale.astype(np.float32), (beta - mean * scale).astype(np.float32))
+
+
+def _max_pool(x: tf.Tensor, size: Pair, strides: Pair, pads: list[list[int]]) -> tf.Tensor:
+    """Max pooling by shifted slices, rows first. The gradient of TensorFlow's own adds up overlapping windows in an order
+    that depends on the batch (docs/decisions/0007)."""
+    if any(sum(pair) for pair in pads):
+        x = tf.pad(x, pads, constant_values=-math.inf)
+    for axis, length, stride in zip((1, 2), size, strides, strict=True):
+        last = x.shape[axis] - length
+        ends = [slice(None)] * 4
+        shifted = []
+        for start in range(length):
+            ends[axis] = slice(start, start + last + 1, stride)
+            shifted.append(x[tuple(ends)])
+        x = functools.reduce(tf.maximum, shifted)
+    return x
 
 
 def _same(length: int, size: int, stride: int, dilation: int) -> Pair:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 
 from faceoff.errors import FaceOffError, Reason
 from faceoff.networks import catalogue, store
 from faceoff.networks.home import Home
+from faceoff.networks.session import ModelSession
 from faceoff.types import Array
 
 
@@ -20,7 +20,7 @@ class LocalNetworks:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._models: dict[str, tuple[int, Any]] = {}
+        self._models: dict[str, tuple[int, ModelSession]] = {}
         self._lock = threading.Lock()
 
     def call(
@@ -36,18 +36,17 @@ class LocalNetworks:
         Raises UNKNOWN_NETWORK, NETWORK_MISSING, WEIGHTS_MISMATCH for damaged files, and INVALID_ARGUMENT for a
         signature that the model does not have.
         """
-        function = self._load(model)[1].signatures.get(signature)
-        if function is None:
+        session = self._load(model)[1]
+        if signature not in session.signatures:
             raise FaceOffError(
                 Reason.INVALID_ARGUMENT, f"{model} has no signature {signature}.", "Rebuild it: `faceoff models build`."
             )
-        results = function(**{name: tf.convert_to_tensor(value) for name, value in inputs.items()})
-        return {name: value.numpy() for name, value in results.items() if not outputs or name in outputs}
+        return session.run(signature, inputs, outputs)
 
     def version(self, model: str) -> str:
         return str(self._load(model)[0])
 
-    def _load(self, model: str) -> tuple[int, Any]:
+    def _load(self, model: str) -> tuple[int, ModelSession]:
         with self._lock:
             if model not in self._models:
                 store.build([catalogue.card(name, self._home) for name in model.split("+")], self._home)
@@ -56,9 +55,9 @@ class LocalNetworks:
             return self._models[model]
 
 
-def _read(folder: Path) -> Any:
+def _read(folder: Path) -> ModelSession:
     try:
-        return tf.saved_model.load(str(folder))
+        return ModelSession(folder)
     except (OSError, IndexError, ValueError, tf.errors.OpError) as error:
         raise FaceOffError(
             Reason.WEIGHTS_MISMATCH,

@@ -36,5 +36,7 @@ class NetworkSet(tf.Module):
         parts = []
         for index, (card, body) in enumerate(zip(self.cards, self.bodies, strict=True)):
             views = normalised(aligned(images, landmarks, card, jitter[:, index]), card)
-            parts.append(tf.math.l2_normalize(body(views), axis=-1, epsilon=1e-12))
+            raw = body(views)
+            # Not l2_normalize: its reciprocal root rounds differently for 8 faces than for 7.
+            parts.append(raw / tf.sqrt(tf.reduce_sum(tf.square(raw), -1, keepdims=True) + 1e-12))
         return tf.concat(parts, axis=-1)

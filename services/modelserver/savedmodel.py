@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import grpc
-import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
+from faceoff.networks.session import ModelSession, Signature
 from faceoff.rpc.serving import INT32_MAX, decode
 
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
 MOST_WARM_UPS = 1000
 DEFAULT_SIGNATURE = "serving_default"
-
-v1 = tf.compat.v1
 
 
 class ServingError(Exception):
@@ -32,37 +30,13 @@ class ServingError(Exception):
         self.message = message
 
 
-@dataclass(frozen=True)
-class _Input:
-    tensor: Any
-    dtype: np.dtype[Any]
-    shape: Any
-
-
-@dataclass(frozen=True)
-class _Signature:
-    inputs: Mapping[str, _Input]
-    outputs: Mapping[str, Any]
-
-
 class SavedModel:
     """The signatures of one version folder. Raises whatever TensorFlow raises when the folder cannot be loaded."""
 
     def __init__(self, folder: Path, warm_up: bool = True) -> None:
-        graph = tf.Graph()
-        config = v1.ConfigProto(allow_soft_placement=True)
-        config.gpu_options.allow_growth = True
-        self._session = v1.Session(graph=graph, config=config)
+        self._session = ModelSession(folder)
+        self.definitions = self._session.definitions
         try:
-            with graph.as_default():
-                meta = v1.saved_model.load(self._session, [tf.saved_model.SERVING], str(folder))
-                self.definitions = dict(meta.signature_def)
-                self._signatures = {
-                    name: _signature(graph, definition)
-                    for name, definition in self.definitions.items()
-                    if name != "__saved_model_init_op"
-                }
-            graph.finalize()
             if warm_up and (folder / WARM_UP).exists():
                 self._warm_up(folder / WARM_UP)
         except BaseException:
@@ -74,23 +48,21 @@ class SavedModel:
     ) -> dict[str, NDArray[Any]]:
         """The outputs for TensorProtos; raises ServingError.
 
-        What ``filter_`` does not name is not computed; empty, it means all. ``seconds`` are left to the deadline.
+        ``filter_`` names what is wanted; empty, it means all. ``seconds`` are left to the deadline.
         """
-        signature = self._signatures.get(signature_name)
+        signature = self._session.signatures.get(signature_name)
         if signature is None:
             raise ServingError(
                 grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{signature_name}" not found.'
             )
-        feeds = _feeds(signature, tensors)
-        fetches = _fetches(signature, filter_)
-        options = None
-        if seconds is not None:
-            if seconds <= 0:
-                raise ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
-            # gRPC tells a call without a deadline that it has centuries left.
-            options = v1.RunOptions(timeout_in_ms=min(math.ceil(seconds * 1000), INT32_MAX))
+        inputs = _inputs(signature, tensors)
+        _check_filter(signature, filter_)
+        if seconds is not None and seconds <= 0:
+            raise ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+        # gRPC tells a call without a deadline that it has centuries left.
+        timeout = None if seconds is None else min(math.ceil(seconds * 1000), INT32_MAX)
         try:
-            return dict(self._session.run(fetches, feeds, options=options))
+            return self._session.run(signature_name, inputs, filter_, timeout)
         except tf.errors.OpError as error:
             raise explain(error) from error
 
@@ -122,22 +94,7 @@ def explain(error: Exception) -> ServingError:
     return ServingError(_CODES[error.error_code], str(raw.message))
 
 
-def _signature(graph: Any, definition: Any) -> _Signature:
-    inputs = {
-        name: _Input(
-            graph.get_tensor_by_name(info.name),
-            np.dtype(tf.as_dtype(info.dtype).as_numpy_dtype),
-            tf.TensorShape(info.tensor_shape),
-        )
-        for name, info in definition.inputs.items()
-    }
-    # A signature is one call of a function. Fetched itself, the call is kept whole; behind an identity it is inlined
-    # and whatever leads to no fetched output is cut.
-    outputs = {name: tf.identity(graph.get_tensor_by_name(info.name)) for name, info in definition.outputs.items()}
-    return _Signature(inputs, outputs)
-
-
-def _feeds(signature: _Signature, tensors: Mapping[str, Any]) -> dict[Any, NDArray[Any]]:
+def _inputs(signature: Signature, tensors: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     sent, wanted = set(tensors), set(signature.inputs)
     if len(sent) != len(wanted):
         raise _invalid(
@@ -145,7 +102,7 @@ def _feeds(signature: _Signature, tensors: Mapping[str, Any]) -> dict[Any, NDArr
             f"len({_set(sent)}) != len({_set(wanted)}). "
             f"Sent extra: {_set(sent - wanted)}. Missing but required: {_set(wanted - sent)}."
         )
-    feeds = {}
+    arrays = {}
     for name, expected in signature.inputs.items():
         if name not in tensors:
             raise _invalid(
@@ -160,22 +117,20 @@ def _feeds(signature: _Signature, tensors: Mapping[str, Any]) -> dict[Any, NDArr
             raise _invalid(f"input {name} must be {expected.dtype}, not {array.dtype}")
         if not expected.shape.is_compatible_with(array.shape):
             raise _invalid(f"input {name} must have shape {expected.shape}, not {tf.TensorShape(array.shape)}")
-        feeds[expected.tensor] = array
-    return feeds
+        arrays[name] = array
+    return arrays
 
 
-def _fetches(signature: _Signature, filter_: Sequence[str]) -> dict[str, Any]:
-    fetches = {}
+def _check_filter(signature: Signature, filter_: Sequence[str]) -> None:
     for name in filter_:
         if name not in signature.outputs:
             raise _invalid(
                 f"output tensor alias not found in signature: {name} "
                 f"Outputs expected to be in the set {_set(signature.outputs)}."
             )
-        if name in fetches:
-            raise _invalid(f"duplicate output tensor alias: {name}")
-        fetches[name] = signature.outputs[name]
-    return fetches or dict(signature.outputs)
+    repeated = [name for name, count in Counter(filter_).items() if count > 1]
+    if repeated:
+        raise _invalid(f"duplicate output tensor alias: {repeated[0]}")
 
 
 def _invalid(message: str) -> ServingError:

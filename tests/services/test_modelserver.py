@@ -140,13 +140,16 @@ class TestPredict:
         message.inputs["x"].float_val.extend([1.0, 0.5])  # the last value fills the rest
         assert decode(client.predict(message).outputs["scaled"]).tolist() == [[1.0, 0.5, 0.5]]
 
-    def test_what_is_not_asked_for_is_not_computed(self, client: Client) -> None:
+    @pytest.mark.parametrize("outputs", [[], ["scaled"]])
+    def test_the_whole_signature_runs_whatever_is_asked_for(self, client: Client, outputs: list[str]) -> None:
         broken = {"x": np.full((1, 3), 5, np.float32)}
-        code, message = refused(lambda: client.predict(request("tiny", broken)))
+        code, message = refused(lambda: client.predict(request("tiny", broken, outputs=outputs)))
         assert code == Code.INVALID_ARGUMENT
         assert "= 5 is not in [0, 2)" in message
         assert "File" not in message
-        assert set(client.predict(request("tiny", broken, outputs=["scaled"])).outputs) == {"scaled"}
+
+    def test_only_what_is_asked_for_is_sent(self, client: Client) -> None:
+        assert set(client.predict(request("tiny", ONES, outputs=["scaled"])).outputs) == {"scaled"}
 
     def test_messages_beyond_4_mb(self, client: Client) -> None:
         images = np.random.default_rng(0).random((16, 192, 192, 3), np.float32)

@@ -15,6 +15,7 @@ from faceoff.networks.check import check, known_crop
 from faceoff.networks.home import Home
 from faceoff.networks.local import LocalNetworks
 from faceoff.networks.sets import set_name
+from faceoff.types import Array
 from tests.unit import tiny
 
 CARD = """
@@ -46,10 +47,10 @@ def write_weights(home: Home, seed: int) -> None:
     model.save(path)
 
 
-def embedding(home: Home) -> object:
+def embedding(home: Home) -> Array:
     networks = LocalNetworks(home)
     inputs = {"images": known_crop()[None], "landmarks": tiny.LANDMARKS[None]}
-    return networks.call("mine", "embed", inputs)["embeddings"][0]
+    return np.asarray(networks.call("mine", "embed", inputs)["embeddings"][0])
 
 
 def test_a_users_network_becomes_a_model_once(home: Home) -> None:
@@ -59,7 +60,7 @@ def test_a_users_network_becomes_a_model_once(home: Home) -> None:
     stamp = (home.model("mine", 1) / "saved_model.pb").stat().st_mtime_ns
     store.build([card], home)
     assert (home.model("mine", 1) / "saved_model.pb").stat().st_mtime_ns == stamp
-    assert np.linalg.norm(embedding(home)) == pytest.approx(1, abs=1e-5)  # type: ignore[arg-type]
+    assert np.linalg.norm(embedding(home)) == pytest.approx(1, abs=1e-5)
 
 
 def test_other_weights_become_a_higher_version(home: Home) -> None:
@@ -67,7 +68,7 @@ def test_other_weights_become_a_higher_version(home: Home) -> None:
     write_weights(home, seed=1)
     after = embedding(home)
     assert store.newest("mine", home) == 2
-    assert not np.allclose(before, after)  # type: ignore[arg-type]
+    assert not np.allclose(before, after)
     manifest = json.loads((home.model("mine", 2) / store.MANIFEST).read_text())
     assert set(manifest["weights"]) == {"mine"}
 
