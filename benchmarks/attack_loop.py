@@ -1,5 +1,6 @@
 """What the attack costs beyond its limit: steps through the model server over gRPC, against as many bare forward and
-backward passes of the same networks in this process."""
+backward passes of the same set in this process, from the crop to the embedding and back (``_vs_limit``), and against those
+of the networks alone, without their alignment and preprocessing (``_vs_bodies``)."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ from faceoff.networks.sets import NetworkSet
 from faceoff.rpc.serving import ServingNetworks
 from faceoff.types import CROP_SIZE, Array, Loss, Plan
 
-BATCHES = (1, 5)
+BATCHES = (1, 4)
+LIMITS = {"limit": "crop to embedding and back", "bodies": "without alignment and preprocessing"}
 STEPS = 2 * CHUNK
 
 
@@ -41,13 +43,14 @@ def rows() -> Iterator[Row]:
         networks = ServingNetworks(address)
         for batch in BATCHES:
             inputs = pgd_inputs(batch, sum(network.sizes), len(network.sizes))
-            yield side_by_side(
-                f"loop_grpc_vs_limit_batch{batch}" if batch > 1 else "loop_grpc_vs_limit",
-                lambda inputs=inputs: through_server(networks, model, inputs),  # type: ignore[misc]
-                bare(network, batch),
-                f"{STEPS} bare forward+backward passes of {model}",
-                per=STEPS,
-            )
+            for peer, limit in (("limit", bare_set(network, inputs)), ("bodies", bare_bodies(network, batch))):
+                yield side_by_side(
+                    f"loop_grpc_vs_{peer}" + f"_batch{batch}" * (batch > 1),
+                    lambda inputs=inputs: through_server(networks, model, inputs),  # type: ignore[misc]
+                    limit,
+                    f"{STEPS} bare forward+backward passes of {model}, {LIMITS[peer]}",
+                    per=STEPS,
+                )
     finally:
         server.terminate()
         server.wait()
@@ -87,8 +90,28 @@ def through_server(networks: ServingNetworks, model: str, inputs: dict[str, Arra
         state = {name: answer[name] for name in state}
 
 
-def bare(network: NetworkSet, batch: int) -> Callable[[], None]:
-    """The limit: every member's forward and backward pass at its own input size, nothing around it."""
+def bare_set(network: NetworkSet, inputs: dict[str, Array]) -> Callable[[], None]:
+    """Forward and backward through the whole set, as a network that takes crops: no loss, no update, no wire."""
+    landmarks, jitter = tf.constant(inputs["landmarks"]), tf.constant(inputs["jitter"][:, 0])
+
+    @tf.function
+    def both(images: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            total = tf.reduce_sum(network.embed(images, landmarks, jitter))
+        return tape.gradient(total, images)
+
+    images = tf.constant(inputs["images"])
+
+    def run() -> None:
+        for _ in range(STEPS):
+            both(images)
+
+    return run
+
+
+def bare_bodies(network: NetworkSet, batch: int) -> Callable[[], None]:
+    """Every member's forward and backward pass at its own input size, nothing around it."""
     views = [tf.random.stateless_uniform([batch, *card.input_size, 3], [1, 2], -1, 1) for card in network.cards]
 
     @tf.function

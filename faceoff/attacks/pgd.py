@@ -58,6 +58,9 @@ def steps(
     size = per_image(parameters.step_size)
     jittered = tf.reduce_any(jitter != 0, [1, 2, 3])
 
+    def signs(direction: tf.Tensor) -> tf.Tensor:
+        return tf.cond(tf.reduce_any(is_linf), lambda: soft_sign(direction), lambda: direction)
+
     def step(
         index: tf.Tensor, state: State, loss: tf.Tensor, success: tf.Tensor
     ) -> tuple[tf.Tensor, State, tf.Tensor, tf.Tensor]:
@@ -66,7 +69,7 @@ def steps(
         gradient = gradient * parameters.window
         scale = image_mean(tf.abs(gradient)) + 1e-24
         momentum = per_image(parameters.decay) * state.momentum + gradient / scale
-        moved = state.delta - size * tf.where(is_linf, cap * soft_sign(momentum), radius * momentum / l2(momentum))
+        moved = state.delta - size * tf.where(is_linf, cap * signs(momentum), radius * momentum / l2(momentum))
         projected = tf.where(is_linf, tf.clip_by_value(moved, -cap, cap), moved * tf.minimum(1.0, radius / l2(moved)))
         state = State(
             delta=tf.clip_by_value(images + projected, 0.0, 1.0) - images,

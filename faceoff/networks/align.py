@@ -17,9 +17,6 @@ JITTER_SIZE = 4
 and turns it, exp(log scale + i angle) - 1. Zeros are the plain alignment. The caller takes the exponential: in the graph its
 last bits would depend on how many faces are computed at once (docs/decisions/0007)."""
 
-OVERSAMPLING = 2
-"""Each input pixel is the mean of 2 x 2 samples: crops are larger than inputs, and bilinear sampling alone would alias."""
-
 
 def template(card: Card) -> np.ndarray:
     """Where the five landmarks lie in the card's input, [5, 2] pixels."""
@@ -56,11 +53,10 @@ def aligned(images: tf.Tensor, landmarks: tf.Tensor, card: Card, jitter: tf.Tens
     Bilinear sampling by gathers, because TensorFlow's gradient of its projective transform is the inverse transform and
     not the adjoint: wrong wherever the scale changes.
     """
-    (height, width), n = card.input_size, OVERSAMPLING
+    height, width = card.input_size
     size = tf.shape(images)[1]
     u, v, p, q = (value[:, None] for value in similarity(landmarks, card, jitter))
-    grid = np.mgrid[0 : height * n, 0 : width * n].reshape(2, -1).astype(np.float32)
-    rows, cols = (grid - (n - 1) / 2) / n
+    rows, cols = np.mgrid[0:height, 0:width].reshape(2, -1).astype(np.float32)
     limit = tf.cast(size - 1, tf.float32)
     x = tf.clip_by_value(u * cols - v * rows + p, 0.0, limit)
     y = tf.clip_by_value(v * cols + u * rows + q, 0.0, limit)
@@ -74,10 +70,7 @@ def aligned(images: tf.Tensor, landmarks: tf.Tensor, card: Card, jitter: tf.Tens
 
     upper = at(0) * (1 - right_share) + at(1) * right_share
     lower = at(size) * (1 - right_share) + at(size + 1) * right_share
-    sampled = upper * (1 - low_share) + lower * low_share
-    samples = tf.reshape(sampled, [-1, height, n, width, n, 3])
-    # Added in a fixed order, unlike a pooling (faceoff.networks.means).
-    return tf.add_n([samples[:, :, row, :, column] for row in range(n) for column in range(n)]) / float(n * n)
+    return tf.reshape(upper * (1 - low_share) + lower * low_share, [-1, height, width, 3])
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]

@@ -10,10 +10,6 @@ import pytest
 from PIL import Image
 
 from faceoff import image
-from faceoff.attacks.attacker import LocalAttacker
-from faceoff.networks import catalogue
-from faceoff.networks.home import Home
-from faceoff.networks.local import LocalNetworks
 from faceoff.pipeline import Protection, Request, Rooms, protect
 from faceoff.presets import STRENGTHS
 from faceoff.types import Encoding, Outcome, Progress
@@ -68,13 +64,12 @@ def test_every_face_changed_and_nothing_else(alone: Protection, astronaut: bytes
     assert not changed[outside].any()
 
 
-def test_batch_mates_make_no_difference(home: Home, rooms: Rooms, astronaut: bytes, group: bytes) -> None:
+def test_batch_mates_make_no_difference(rooms: Rooms, astronaut: bytes, group: bytes) -> None:
     plan = replace(STRENGTHS["balanced"], iterations=20)
-    attacker = LocalAttacker(LocalNetworks(home), lambda name: catalogue.card(name, home))
     face = rooms.detector.detect(image.decode(astronaut))
-    others = rooms.detector.detect(image.decode(group))
-    lonely = attacker.attack(face, plan, ignore)[0]
-    crowded = attacker.attack([others[0], *face, *others[1:]], plan, ignore)[1]
+    others = rooms.detector.detect(image.decode(group))[:3]
+    lonely = rooms.attacker.attack(face, plan, ignore)[0]
+    crowded = rooms.attacker.attack([others[0], *face, *others[1:]], plan, ignore)[1]
     assert np.abs(lonely.delta - crowded.delta).max() <= 1e-4
 
 
