@@ -38,7 +38,7 @@ lint: $(SETUP) ## ruff, mypy --strict, the walls, the protos
 	$(BIN)/buf lint
 
 protos: $(SETUP) ## Regenerate faceoff/v1 from protos/
-	scripts/protos.sh
+	PYTHON=$(BIN)/python scripts/protos.sh
 
 lock: $(SETUP) ## Pin every package by hash
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --all-extras --python-version 3.11 \

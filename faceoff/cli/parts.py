@@ -3,6 +3,7 @@ put fakes in these places."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -73,6 +74,8 @@ def _local(home: Home) -> Rooms:
     with native_silence():
         from faceoff import local
 
+        # TensorFlow calls the API deprecated by which its own serving runs SavedModels.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
         return local.rooms(home)
 
 
