@@ -52,7 +52,7 @@ def test_gradient_agrees_with_finite_differences(kind: Loss) -> None:
         else:
             direction = tiny.images(2, seed=20 + trial) - 0.5
             direction /= np.sqrt((direction**2).sum((1, 2, 3), keepdims=True))
-        step = 0.05
+        step = 0.02
         slope = (loss(start + step * direction) - loss(start - step * direction)) / (2 * step)
         expected = (gradient * direction).sum((1, 2, 3))
         assert np.abs(slope - expected).max() <= 1e-3 + 0.02 * np.abs(expected).max()
