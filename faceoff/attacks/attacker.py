@@ -5,13 +5,14 @@ Between two chunks it sees a cancellation or a deadline (``report`` raises) and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
 from faceoff import losses
+from faceoff.attacks import cw
 from faceoff.errors import FaceOffError, Reason
 from faceoff.geometry import window
 from faceoff.networks.card import Card
@@ -132,15 +133,7 @@ class LocalAttacker:
             "linf": np.full(count, plan.method is Method.PGD_LINF, np.float32),
             "decay": np.full(count, plan.decay, np.float32),
         }
-        trace = []
-        for start in range(0, plan.iterations, CHUNK):
-            views = np.broadcast_to(jitter[start : start + CHUNK], (count, *jitter[start : start + CHUNK].shape))
-            answer = self._networks.call(
-                batch.model, "pgd_steps", fixed | state | {"jitter": np.ascontiguousarray(views)}, (*state, "loss")
-            )
-            state = {name: answer[name] for name in state}
-            trace.append(answer["loss"])
-            done(min(start + CHUNK, plan.iterations))
+        state, trace = self._chunks(batch, "pgd_steps", fixed, state, jitter, done)
         # The last step's result has not been looked at yet, and under jitter no loss was of the plain view.
         last, last_reached = self._evaluate(batch, state["delta"])
         best, best_reached = self._evaluate(batch, state["best_delta"])
@@ -156,12 +149,12 @@ class LocalAttacker:
         images, count = batch.images, len(batch.images)
         windows = np.stack([window(landmarks, images.shape[1]) for landmarks in batch.inputs["landmarks"]])
         noise, jitter = randomness(plan, images.shape[1:], len(batch.sizes))
-        start_w = (np.arctanh((images * 2 - 1) * 0.999999) + 1e-3 * noise).astype(np.float32)
+        start_w = (cw.to_tanh(images).numpy() + 1e-3 * noise).astype(np.float32)
         const = np.full(count, plan.initial_const, np.float32)
         lower, upper = np.zeros(count, np.float32), np.full(count, np.inf, np.float32)
         best = {"best_delta": np.zeros_like(images), "best_norm": np.full(count, np.inf, np.float32)}
         last_delta = np.zeros_like(images)
-        trace = []
+        trace: list[Float] = []
         for search in range(plan.search_steps):
             zeros = np.zeros_like(images)
             state = {"w": start_w, "m": zeros, "v": zeros, "count": np.zeros(count, np.float32)}
@@ -171,19 +164,14 @@ class LocalAttacker:
                 "const": const,
                 "rate": np.full(count, plan.step_size, np.float32),
             }
-            for start in range(0, plan.iterations, CHUNK):
-                views = np.broadcast_to(jitter[start : start + CHUNK], (count, *jitter[start : start + CHUNK].shape))
-                answer = self._networks.call(
-                    batch.model,
-                    "cw_l2_steps",
-                    fixed | state | {"jitter": np.ascontiguousarray(views)},
-                    (*state, "loss"),
-                )
-                state = {name: answer[name] for name in state}
-                trace.append(answer["loss"])
-                done(search * plan.iterations + min(start + CHUNK, plan.iterations))
+
+            def so_far(steps: int, before: int = search * plan.iterations) -> None:
+                done(before + steps)
+
+            state, seen = self._chunks(batch, "cw_l2_steps", fixed, state, jitter, so_far)
+            trace += seen
             best = {name: state[name] for name in best}
-            last_delta = ((np.tanh(state["w"]) + 1) / 2 - images) * windows
+            last_delta = cw.perturbation(state["w"], images, windows).numpy()
             found = state["found"] > 0
             upper = np.where(found, np.minimum(upper, const), upper)
             lower = np.where(found, lower, np.maximum(lower, const))
@@ -198,6 +186,27 @@ class LocalAttacker:
             )
             for face in range(count)
         ]
+
+    def _chunks(
+        self,
+        batch: Batch,
+        signature: str,
+        fixed: Mapping[str, Array],
+        state: dict[str, Array],
+        jitter: Float,
+        done: Callable[[int], None],
+    ) -> tuple[dict[str, Array], list[Float]]:
+        """The state after as many steps as ``jitter`` [N, M, 4] has, and the loss [B] after each chunk of them."""
+        trace = []
+        for start in range(0, len(jitter), CHUNK):
+            chunk = jitter[start : start + CHUNK]
+            views = np.ascontiguousarray(np.broadcast_to(chunk, (len(batch.images), *chunk.shape)))
+            inputs = {**fixed, **state, "jitter": views}
+            answer = self._networks.call(batch.model, signature, inputs, (*state, "loss"))
+            state = {name: answer[name] for name in state}
+            trace.append(answer["loss"])
+            done(start + len(chunk))
+        return state, trace
 
     def _evaluate(self, batch: Batch, delta: Float) -> tuple[Float, Float]:
         """The loss [B] of the masks on the plain view, and whether the goal holds."""

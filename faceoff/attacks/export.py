@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from faceoff import losses
 from faceoff.attacks import cw, parts, pgd
+from faceoff.networks.align import JITTER_SIZE
 from faceoff.networks.sets import NetworkSet
 from faceoff.types import CROP_SIZE
 
@@ -33,7 +34,7 @@ def signatures(network: NetworkSet) -> dict[str, Any]:
         "kappa": spec(),
         "thresholds": spec(members),
     }
-    stepping = shared | {"jitter": spec(None, members, 4), "window": spec(CROP_SIZE, CROP_SIZE, 1)}
+    stepping = shared | {"jitter": spec(None, members, JITTER_SIZE), "window": spec(CROP_SIZE, CROP_SIZE, 1)}
     image, vector = spec(*IMAGE), spec()
 
     def embed(images: tf.Tensor, landmarks: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from faceoff.networks.align import aligned, normalised
+from faceoff.networks.align import JITTER_SIZE, aligned, normalised
 from faceoff.networks.card import Card
 from faceoff.networks.importers import Body
 
@@ -32,7 +32,7 @@ class NetworkSet(tf.Module):
         ``images`` [B, S, S, 3] in [0, 1], ``landmarks`` [B, 5, 2] in crop pixels, ``jitter`` [B, M, 4] or None.
         """
         if jitter is None:
-            jitter = tf.zeros([tf.shape(images)[0], len(self.cards), 4])
+            jitter = tf.zeros([tf.shape(images)[0], len(self.cards), JITTER_SIZE])
         parts = []
         for index, (card, body) in enumerate(zip(self.cards, self.bodies, strict=True)):
             views = normalised(aligned(images, landmarks, card, jitter[:, index]), card)
