@@ -23,21 +23,31 @@ ABSENT = 4.0
 
 class Goal(NamedTuple):
     """What is asked for each face: ``kind`` [B] int32 which loss (CODES), ``target`` [B] int32 label, ``kappa`` [B] margin,
-    ``thresholds`` [B, M] the distance per member at which the source no longer counts as recognised."""
+    ``cosine`` [B] 1 where distances are one less the cosine and 0 for the 2-norm, ``thresholds`` [B, M] the distance per
+    member at which the source no longer counts as recognised."""
 
     galleries: tf.Tensor
     weights: tf.Tensor
     kind: tf.Tensor
     target: tf.Tensor
     kappa: tf.Tensor
+    cosine: tf.Tensor
     thresholds: tf.Tensor
 
 
-def distances(embeddings: tf.Tensor, galleries: tf.Tensor, weights: tf.Tensor, sizes: Sequence[int]) -> tf.Tensor:
-    """d'(x, A_y) of section 2.2, the mean l2 distance to each label's embeddings, per member: [B, L, M]."""
+def distances(
+    embeddings: tf.Tensor, galleries: tf.Tensor, weights: tf.Tensor, cosine: tf.Tensor, sizes: Sequence[int]
+) -> tf.Tensor:
+    """d'(x, A_y) of section 2.2, the mean distance to each label's embeddings, per member: [B, L, M].
+
+    Between unit vectors one less the cosine is half the squared 2-norm.
+    """
     squares = tf.square(galleries - embeddings[:, None, None, :])
     # The epsilon keeps the root's gradient finite where a face meets its own embedding.
-    per_member = [tf.sqrt(tf.reduce_sum(part, -1) + 1e-12) for part in tf.split(squares, list(sizes), axis=-1)]
+    per_member = [
+        tf.where(cosine[:, None, None] > 0, square / 2.0, tf.sqrt(square + 1e-12))
+        for square in (tf.reduce_sum(part, -1) for part in tf.split(squares, list(sizes), axis=-1))
+    ]
     count = tf.reduce_sum(weights, -1)[..., None]
     mean = tf.reduce_sum(tf.stack(per_member, -1) * weights[..., None], 2) / tf.maximum(count, 1e-9)
     return tf.where(count > 0, mean, ABSENT)
@@ -49,7 +59,7 @@ def evaluate(embeddings: tf.Tensor, goal: Goal, sizes: Sequence[int]) -> tuple[t
     target: d'(x, A_t).   hinge: [d'(x, A_t) - min over y != t of d'(x, A_y) + kappa]+, which is zero exactly when t is the
     nearest label by kappa (the paper prints max; docs/decisions/0004).   dodge: -d'(x, A_source).
     """
-    d = distances(embeddings, goal.galleries, goal.weights, sizes)
+    d = distances(embeddings, goal.galleries, goal.weights, goal.cosine, sizes)
     to_source = d[:, 0]
     is_target = tf.one_hot(goal.target, tf.shape(d)[1])[..., None]
     to_target = tf.reduce_sum(d * is_target, 1)

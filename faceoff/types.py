@@ -6,9 +6,10 @@ Coordinates are in pixels, x to the right and y down, (0, 0) at the centre of th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,7 @@ class Method(StrEnum):
     PGD_L2 = "pgd_l2"
     PGD_LINF = "pgd_linf"
     CW_L2 = "cw_l2"
+    CW_LINF = "cw_linf"
 
 
 class Loss(StrEnum):
@@ -105,6 +107,29 @@ class Loss(StrEnum):
     DODGE = "dodge"
 
 
+class Priority(IntEnum):
+    """Whose faces go first where several requests share the networks."""
+
+    INTERACTIVE = 0
+    BULK = 1
+    CAMPAIGN = 2
+
+
+class Reference(StrEnum):
+    """What the distance to a person's photos is: the mean of the distances to them (d' of section 2.2, the paper's choice), or
+    the distance to the centroid of their embeddings (the original code's)."""
+
+    MEAN = "mean"
+    CENTROID = "centroid"
+
+
+class Metric(StrEnum):
+    """Between embeddings: the 2-norm, or one less the cosine."""
+
+    L2 = "l2"
+    COSINE = "cosine"
+
+
 @dataclass(frozen=True)
 class Plan:
     """Everything that decides a mask, apart from the photo.
@@ -113,9 +138,11 @@ class Plan:
     that it does not depend on its size), for linf the largest change; both in [0, 1] of the pixel range.
     ``step_size`` is a share of epsilon per step for PGD and Adam's learning rate for CW. ``kappa`` is the margin of the
     hinge in embedding distance, ``jitter`` the strength of the random alignment jitter (input diversity), ``decay`` the
-    momentum. ``alpha`` amplifies the mask (paper section 2.2), ``rms`` is the visibility budget on the face in 8-bit
-    levels that caps alpha (0: no cap), ``target`` the label of the gallery to resemble (empty: the farthest from each face),
-    ``seed`` makes the mask repeatable.
+    momentum. ``early`` ends PGD at the first mask that reaches the goal. ``search_steps`` are CW's rounds,
+    ``initial_const`` and ``largest_const`` bound its constant c, ``warm_start`` is how many PGD steps CW l2 begins from.
+    ``alpha`` amplifies the mask (paper section 2.2), ``rms`` is the visibility budget on the face in 8-bit levels that caps
+    alpha (0: no cap), ``target`` the label of the gallery to resemble (empty: the farthest from each face), ``seed`` makes
+    the mask repeatable.
     """
 
     method: Method = Method.PGD_L2
@@ -127,8 +154,13 @@ class Plan:
     kappa: float = 0.0
     jitter: float = 0.0
     decay: float = 0.0
+    reference: Reference = Reference.MEAN
+    metric: Metric = Metric.L2
+    early: bool = False
     search_steps: int = 8
     initial_const: float = 0.3
+    largest_const: float = math.inf
+    warm_start: int = 0
     alpha: float = 1.0
     rms: float = 0.0
     target: str = ""
@@ -136,8 +168,9 @@ class Plan:
 
 
 Gallery = Mapping[str, Sequence[Crop]]
-"""Other people, by label, for the target and hinge losses. Who they are is the caller's responsibility: consenting or
-synthetic people unless a researcher's scope says otherwise."""
+"""Other people, by label, for the target and hinge losses; under the empty label, further photos of the person whose faces are
+to be protected, if all are one person's. Who they are is the caller's responsibility: consenting or synthetic people
+unless a researcher's scope says otherwise."""
 
 
 class MaskOutcome(StrEnum):

@@ -10,19 +10,23 @@ from typing import Any
 import tensorflow as tf
 
 from faceoff import losses
-from faceoff.attacks import cw, parts, pgd
+from faceoff.attacks import parts
+from faceoff.attacks.methods import GRAPHS
 from faceoff.networks.align import JITTER_SIZE
 from faceoff.networks.sets import NetworkSet
 from faceoff.types import CROP_SIZE
 
 IMAGE = (CROP_SIZE, CROP_SIZE, 3)
 
+PICTURES = {"delta", "momentum", "best_delta", "w", "m", "v"}
+"""The tensors of an attack's state that are as large as an image; the others are a number a face."""
+
 Signature = Callable[..., dict[str, tf.Tensor]]
 
 
 def signatures(network: NetworkSet) -> dict[str, Any]:
-    """The set's signatures as concrete functions, by name: embed (also the default), value_and_gradient, pgd_steps and
-    cw_l2_steps."""
+    """The set's signatures as concrete functions, by name: embed (also the default), value_and_gradient, and those of the
+    attacks."""
     depth, members = sum(network.sizes), len(network.sizes)
     shared = {
         "images": spec(*IMAGE),
@@ -32,6 +36,7 @@ def signatures(network: NetworkSet) -> dict[str, Any]:
         "kind": spec(dtype=tf.int32),
         "target": spec(dtype=tf.int32),
         "kappa": spec(),
+        "cosine": spec(),
         "thresholds": spec(members),
     }
     stepping = shared | {"jitter": spec(None, members, JITTER_SIZE), "window": spec(CROP_SIZE, CROP_SIZE, 1)}
@@ -40,9 +45,11 @@ def signatures(network: NetworkSet) -> dict[str, Any]:
     def embed(images: tf.Tensor, landmarks: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"embeddings": network.embed(images, landmarks)}
 
-    def value_and_gradient(images: tf.Tensor, landmarks: tf.Tensor, **goal: tf.Tensor) -> dict[str, tf.Tensor]:
+    def value_and_gradient(
+        images: tf.Tensor, landmarks: tf.Tensor, jitter: tf.Tensor, **goal: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         loss, success, gradient = parts.value_and_gradient(
-            lambda x, _: network.embed(x, landmarks), images, images, losses.Goal(**goal), network.sizes
+            lambda x, views: network.embed(x, landmarks, views), images, jitter, losses.Goal(**goal), network.sizes
         )
         return {"loss": loss, "success": success, "gradient": gradient}
 
@@ -63,16 +70,14 @@ def signatures(network: NetworkSet) -> dict[str, Any]:
 
         return run
 
-    pgd_specs = stepping | dict.fromkeys(("delta", "momentum", "best_delta"), image)
-    pgd_specs |= dict.fromkeys(("best_loss", "epsilon", "step_size", "linf", "decay"), vector)
-    cw_specs = stepping | dict.fromkeys(("w", "m", "v", "best_delta"), image)
-    cw_specs |= dict.fromkeys(("count", "found", "best_norm", "const", "rate"), vector)
     concrete = {
         "embed": trace(embed, {"images": shared["images"], "landmarks": shared["landmarks"]}),
-        "value_and_gradient": trace(value_and_gradient, shared),
-        "pgd_steps": trace(stepper(pgd), pgd_specs),
-        "cw_l2_steps": trace(stepper(cw), cw_specs),
+        "value_and_gradient": trace(value_and_gradient, shared | {"jitter": spec(members, JITTER_SIZE)}),
     }
+    for method in GRAPHS:
+        fields = (*method.State._fields, *method.Parameters._fields)
+        own = {name: image if name in PICTURES else vector for name in fields}
+        concrete[method.SIGNATURE] = trace(stepper(method), own | stepping)
     named: dict[str, Any] = concrete | {"serving_default": concrete["embed"]}
     return named
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
 from faceoff import losses
 from faceoff.networks.means import image_sum
+
+Loop = tuple[Any, tf.Tensor, tf.Tensor]
+"""A method's state, and of the last iterate evaluated the loss [B] and whether the goal held [B]."""
 
 Embed = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """Perturbed images [B, S, S, 3] and one step's jitter [B, M, 4] to embeddings [B, D]."""
@@ -37,3 +41,13 @@ def value_and_gradient(
         loss, success = losses.evaluate(embed(images, jitter), goal, sizes)
         total = tf.reduce_sum(loss)  # rows are independent, so each row of the gradient is its own
     return loss, success, tape.gradient(total, images)
+
+
+def repeat(step: Callable[..., Any], images: tf.Tensor, state: Any, jitter: tf.Tensor) -> Loop:
+    """``step`` (index, state, loss, success) as often as ``jitter`` [B, k, M, 4] has views."""
+    batch = tf.shape(images)[0]
+    start = (tf.constant(0), state, tf.zeros([batch]), tf.zeros([batch], tf.bool))
+    _, state, loss, success = tf.while_loop(
+        lambda index, *_: index < tf.shape(jitter)[1], step, start, parallel_iterations=1
+    )
+    return state, loss, success

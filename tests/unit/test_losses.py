@@ -22,7 +22,13 @@ def unit(random: np.random.Generator, *shape: int) -> Array:
 
 
 def goal(
-    kind: Loss, galleries: Any, weights: Any, target: int = 1, kappa: float = 0.0, threshold: float = 1.0
+    kind: Loss,
+    galleries: Any,
+    weights: Any,
+    target: int = 1,
+    kappa: float = 0.0,
+    threshold: float = 1.0,
+    cosine: float = 0.0,
 ) -> losses.Goal:
     count = len(galleries)
     return losses.Goal(
@@ -31,6 +37,7 @@ def goal(
         tf.fill([count], losses.CODES[kind]),
         tf.fill([count], target),
         tf.fill([count], kappa),
+        tf.fill([count], cosine),
         tf.fill([count, len(SIZES)], threshold),
     )
 
@@ -59,7 +66,17 @@ def test_every_loss_has_a_code() -> None:
 
 def test_distances_are_means_over_the_gallery(case: Case) -> None:
     x, galleries, weights = case
-    np.testing.assert_allclose(losses.distances(x, galleries, weights, SIZES), plain(*case), atol=1e-5)
+    np.testing.assert_allclose(losses.distances(x, galleries, weights, np.zeros(2), SIZES), plain(*case), atol=1e-5)
+
+
+def test_cosine_distance_is_one_less_the_cosine(case: Case) -> None:
+    x, galleries, _ = case
+    one = np.zeros((2, 3, 3), np.float32)
+    one[..., 0] = 1
+    d = losses.distances(x, galleries, one, np.ones(2), SIZES).numpy()
+    for member, part in enumerate((slice(0, 4), slice(4, 10))):
+        expected = 1 - (galleries[:, :, 0, part] * x[:, None, part]).sum(-1)
+        np.testing.assert_allclose(d[..., member], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("kappa", [0.0, 0.4])

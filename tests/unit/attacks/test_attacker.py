@@ -8,17 +8,32 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faceoff.attacks.attacker import CHUNK, LARGEST_BATCH, LocalAttacker
+from faceoff.attacks.attacker import OWN, LocalAttacker, budget
+from faceoff.attacks.methods import ATTACKS
+from faceoff.attacks.task import CHUNK
 from faceoff.errors import FaceOffError, Reason
 from faceoff.geometry import window
 from faceoff.rooms import Report
-from faceoff.types import Crop, Gallery, Loss, Mask, MaskOutcome, Method, Plan, Progress
+from faceoff.types import (
+    Array,
+    Crop,
+    Gallery,
+    Loss,
+    Mask,
+    MaskOutcome,
+    Method,
+    Metric,
+    Plan,
+    Progress,
+    Reference,
+)
 from tests.unit import tiny
 
 ROWS = {
     Method.PGD_L2: Plan(method=Method.PGD_L2, epsilon=0.3, step_size=0.06, iterations=55),
     Method.PGD_LINF: Plan(method=Method.PGD_LINF, epsilon=0.3, step_size=0.06, iterations=55),
     Method.CW_L2: Plan(method=Method.CW_L2, step_size=0.02, iterations=40, search_steps=4),
+    Method.CW_LINF: Plan(method=Method.CW_LINF, step_size=0.02, iterations=40, search_steps=6),
 }
 
 
@@ -42,7 +57,7 @@ def attack(
 
 
 def test_every_method_has_a_row() -> None:
-    assert set(ROWS) == set(Method)
+    assert set(ROWS) == set(Method) == set(ATTACKS)
 
 
 @pytest.mark.parametrize("method", list(Method))
@@ -62,7 +77,8 @@ def test_reaches_its_goal_within_its_budget(networks: tiny.TinyNetworks, method:
         if method is Method.PGD_LINF:
             assert np.abs(mask.delta).max() <= plan.epsilon * (1 + 1e-5)
         assert mask.outcome is MaskOutcome.REACHED
-        assert len(mask.trace) == mask.iterations // plan.iterations * -(-plan.iterations // CHUNK)
+        assert 0 < mask.iterations <= budget(plan)
+        assert len(mask.trace) >= mask.iterations // CHUNK
 
 
 @pytest.mark.parametrize("method", list(Method))
@@ -111,18 +127,71 @@ def test_progress_is_true_and_stops_within_one_chunk(networks: tiny.TinyNetworks
     networks.calls.clear()
     with pytest.raises(FaceOffError):
         attack(networks, replace(ROWS[Method.PGD_L2], iterations=100), tiny.crops(1), report=stop_after_two)
-    assert [progress.done for progress in seen] == [0, CHUNK, 2 * CHUNK]
+    assert sorted({progress.done for progress in seen}) == [0, CHUNK, 2 * CHUNK]
     assert all(progress.total == 100 for progress in seen)
     assert networks.calls.count("pgd_steps") == 2
 
 
 def test_more_faces_than_a_batch(networks: tiny.TinyNetworks) -> None:
-    crops = tiny.crops(LARGEST_BATCH + 1)
+    crops = tiny.crops(5)
     plan = replace(ROWS[Method.PGD_L2], iterations=5)
     masks = attack(networks, plan, crops)
     assert len(masks) == len(crops)
     alone = attack(networks, plan, crops[-1:])[0]
     np.testing.assert_allclose(masks[-1].delta, alone.delta, atol=1e-5)
+
+
+def test_early_ends_at_the_first_mask_that_reaches_the_goal(networks: tiny.TinyNetworks) -> None:
+    plan = replace(ROWS[Method.PGD_L2], iterations=200, jitter=0.5)
+    whole, early = (attack(networks, replace(plan, early=early), tiny.crops(1))[0] for early in (False, True))
+    assert whole.iterations == 200
+    assert early.iterations < 100
+    assert early.outcome is MaskOutcome.REACHED
+
+
+def test_a_warm_start_finds_a_mask_as_small_in_fewer_steps(networks: tiny.TinyNetworks) -> None:
+    cold = replace(ROWS[Method.CW_L2], iterations=100, search_steps=6)
+    warm = replace(cold, iterations=20, search_steps=4, warm_start=20, epsilon=0.3)
+    slow, quick = (attack(networks, plan, tiny.crops(1))[0] for plan in (cold, warm))
+    assert quick.iterations <= 100 < slow.iterations
+    assert quick.outcome is slow.outcome is MaskOutcome.REACHED
+    assert np.linalg.norm(quick.delta) <= 1.2 * np.linalg.norm(slow.delta)
+
+
+def test_cw_gives_a_round_up_that_gets_nowhere(networks: tiny.TinyNetworks) -> None:
+    """Steps too short to matter, under jitter that moves the loss up and down."""
+    plan = replace(ROWS[Method.CW_L2], step_size=1e-4, jitter=2.0, kappa=9.0, iterations=100, search_steps=2)
+    assert attack(networks, plan, tiny.crops(1))[0].iterations < budget(plan)
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+@pytest.mark.parametrize("reference", list(Reference))
+def test_references_and_metrics(networks: tiny.TinyNetworks, metric: Metric, reference: Reference) -> None:
+    """Each leads away from the source and to the target, as its own kind of distance sees it."""
+    crop, gallery = tiny.crops(1)[0], {"other": tiny.crops(3, seed=5), "third": tiny.crops(2, seed=6)}
+    plan = replace(ROWS[Method.PGD_L2], loss=Loss.HINGE, metric=metric, reference=reference, target="third")
+    mask = attack(networks, plan, [crop], gallery)[0]
+    assert mask.outcome is MaskOutcome.REACHED
+
+    def embedding(pixels: Array) -> Array:
+        return np.asarray(networks.network.embed(pixels[None], crop.landmarks[None]).numpy()[0, :6])
+
+    found, source = embedding(crop.pixels + mask.delta), embedding(crop.pixels)
+    third = np.stack([embedding(other.pixels) for other in gallery["third"]])
+    if reference is Reference.CENTROID:
+        third = third.mean(0, keepdims=True)
+    assert np.linalg.norm(found - third, axis=-1).mean() < np.linalg.norm(found - source)
+
+
+def test_own_photos_are_of_the_source_not_of_a_target(networks: tiny.TinyNetworks) -> None:
+    plan = replace(ROWS[Method.PGD_L2], iterations=20)
+    without, with_own = (
+        attack(networks, plan, tiny.crops(1), gallery)[0] for gallery in ({}, {OWN: tiny.crops(2, seed=3)})
+    )
+    assert np.abs(without.delta - with_own.delta).max() > 1e-3
+    with pytest.raises(FaceOffError) as error:
+        attack(networks, replace(plan, loss=Loss.HINGE), tiny.crops(1), {OWN: tiny.crops(1)})
+    assert error.value.reason is Reason.INVALID_ARGUMENT
 
 
 @pytest.mark.parametrize(
@@ -133,6 +202,7 @@ def test_more_faces_than_a_batch(networks: tiny.TinyNetworks) -> None:
         ({"epsilon": float("nan")}, {}),
         ({"loss": Loss.HINGE}, {}),
         ({"target": "nobody"}, {"somebody": tiny.crops(1)}),
+        ({"loss": Loss.HINGE}, {"somebody": []}),
     ],
 )
 def test_impossible_plans_are_refused(networks: tiny.TinyNetworks, change: dict[str, Any], gallery: Gallery) -> None:

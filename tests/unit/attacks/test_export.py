@@ -42,7 +42,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 
 
 def test_every_signature_is_there(exported: Exported) -> None:
-    named = {"embed", "serving_default", "value_and_gradient", "pgd_steps", "cw_l2_steps"}
+    named = {"embed", "serving_default", "value_and_gradient", "pgd_steps", "cw_steps"}
     assert set(exported.session.signatures) == named
     for name in named:
         for value in exported.session.signatures[name].inputs.values():

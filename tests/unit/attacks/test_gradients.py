@@ -11,7 +11,7 @@ from faceoff.types import Array, Float, Loss
 from tests.unit import tiny
 
 
-def goal(network: NetworkSet, x: Float, kind: Loss, kappa: float = 0.3) -> losses.Goal:
+def goal(network: NetworkSet, x: Float, kind: Loss, kappa: float = 0.3, cosine: float = 0.0) -> losses.Goal:
     count = len(x)
     landmarks = np.tile(tiny.LANDMARKS, (count, 1, 1))
     source = network.embed(tf.constant(x), landmarks).numpy()
@@ -24,19 +24,21 @@ def goal(network: NetworkSet, x: Float, kind: Loss, kappa: float = 0.3) -> losse
         tf.fill([count], losses.CODES[kind]),
         tf.fill([count], 1),
         tf.fill([count], kappa),
+        tf.fill([count], cosine),
         tf.fill([count, len(network.sizes)], 0.5),
     )
 
 
+@pytest.mark.parametrize("cosine", [0.0, 1.0])
 @pytest.mark.parametrize("kind", list(Loss))
-def test_gradient_agrees_with_finite_differences(kind: Loss) -> None:
+def test_gradient_agrees_with_finite_differences(kind: Loss, cosine: float) -> None:
     network = tiny.network_set("a", "b")
     x = tiny.images(2)
     landmarks = tf.constant(np.tile(tiny.LANDMARKS, (2, 1, 1)))
     random = np.random.default_rng(1)
     jitter = tf.constant(random.uniform(-0.05, 0.05, (2, 2, 4)).astype(np.float32))
     start = tf.constant(x + random.normal(0, 0.02, x.shape).astype(np.float32))
-    wanted = goal(network, x, kind, kappa=3.0)
+    wanted = goal(network, x, kind, 3.0, cosine)
 
     def loss(at: tf.Tensor) -> Array:
         value, _ = losses.evaluate(network.embed(at, landmarks, jitter), wanted, network.sizes)
@@ -65,9 +67,8 @@ def test_rows_do_not_mix() -> None:
     landmarks = np.tile(tiny.LANDMARKS, (3, 1, 1))
     wanted = goal(network, x, Loss.HINGE)._asdict()
     noisy = x + np.random.default_rng(4).normal(0, 0.02, x.shape).astype(np.float32)
-    together = concrete(images=tf.constant(noisy), landmarks=tf.constant(landmarks), **wanted)
-    alone = concrete(
-        images=tf.constant(noisy[1:2]), landmarks=tf.constant(landmarks[1:2]), **{k: v[1:2] for k, v in wanted.items()}
-    )
+    inputs = wanted | {"images": noisy, "landmarks": landmarks, "jitter": np.zeros((3, 2, 4), np.float32)}
+    together = concrete(**{name: tf.constant(value) for name, value in inputs.items()})
+    alone = concrete(**{name: tf.constant(value[1:2]) for name, value in inputs.items()})
     np.testing.assert_allclose(together["gradient"][1], alone["gradient"][0], atol=1e-6)
     np.testing.assert_allclose(together["loss"][1], alone["loss"][0], atol=1e-6)
