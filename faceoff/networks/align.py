@@ -97,6 +97,8 @@ def normalised(views: tf.Tensor, card: Card) -> tf.Tensor:
         views = (views * 255.0 - 127.5) / 128.0
     elif card.normalisation is Normalisation.BYTES:
         views = views * 255.0
+    elif card.normalisation is Normalisation.CAFFE:
+        views = views * 255.0 - tf.constant([123.68, 116.779, 103.939])
     elif card.normalisation is Normalisation.DLIB:
         views = (views * 255.0 - tf.constant([122.782, 117.001, 104.298])) / 256.0
     return tf.reverse(views, [-1]) if card.channels == "BGR" else views

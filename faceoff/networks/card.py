@@ -17,6 +17,7 @@ class Format(StrEnum):
     DLIB = "dlib"
     FROZEN_GRAPH = "frozen_graph"
     SAVED_MODEL = "saved_model"
+    TFJS = "tfjs"
 
 
 class Normalisation(StrEnum):
@@ -26,6 +27,7 @@ class Normalisation(StrEnum):
     SYMMETRIC = "symmetric"  # (x * 255 - 127.5) / 128
     BYTES = "bytes"  # x * 255
     UNIT = "unit"  # x
+    CAFFE = "caffe"  # x * 255 - (123.68, 116.779, 103.939)
     DLIB = "dlib"  # (x * 255 - (122.782, 117.001, 104.298)) / 256
 
 
@@ -57,8 +59,8 @@ class Carrier:
 class Card:
     """A network's card. ``input_size`` is (height, width), ``channels`` ``RGB`` or ``BGR``. ``sha256`` is of the weight file
     (empty: any file the user brings). ``architecture`` names a builder in faceoff.networks.architectures for files that
-    hold weights alone. ``thresholds`` maps a false accept rate to the l2 distance between unit embeddings under which a
-    pair is accepted at that rate, measured on ``threshold_pairs``."""
+    hold weights alone, and what an 8-bit TensorFlow Lite file leaves out. ``thresholds`` maps a false accept rate to the
+    l2 distance between unit embeddings under which a pair is accepted at that rate, measured on ``threshold_pairs``."""
 
     name: str
     title: str

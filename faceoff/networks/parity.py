@@ -29,6 +29,8 @@ def missing(card: Card) -> str:
     """Why the card's original cannot be run here; empty when it can."""
     if card.format not in RUNTIMES:
         return f"{card.format} files have no other runtime than ours"
+    if card.format is Format.TFLITE and card.architecture:
+        return "its own runtime computes in 8 bits, ours in float"
     module, package = RUNTIMES[card.format]
     return "" if find_spec(module) else f"its own runtime is not installed (pip install {package})"
 

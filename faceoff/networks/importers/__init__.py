@@ -72,3 +72,7 @@ def _reader(name: Format) -> Callable[[Path, Card], Any]:
             from faceoff.networks.importers import tensorflow
 
             return tensorflow.read_saved_model
+        case Format.TFJS:
+            from faceoff.networks.importers import tfjs
+
+            return tfjs.read

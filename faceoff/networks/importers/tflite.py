@@ -1,8 +1,12 @@
-"""TensorFlow Lite files (float weights, or weights stored as float16 or int8 with float arithmetic)."""
+"""TensorFlow Lite files (float weights, or weights stored as float16 or int8 with float arithmetic).
+
+A file that computes in 8 bits is read only where the card names an architecture that we know to bring back to float.
+"""
 
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -57,25 +61,26 @@ _REDUCE = {"MEAN": "mean", "SUM": "sum", "REDUCE_MAX": "max"}
 
 
 def read(path: Path, card: Card) -> GraphBody:
-    return GraphBody(fold(parse(path.read_bytes(), card.input_size)))
+    return GraphBody(fold(parse(path.read_bytes(), card.input_size, card.architecture)))
 
 
-def parse(data: bytes, input_size: tuple[int, int]) -> Graph:
+def parse(data: bytes, input_size: tuple[int, int], architecture: str = "") -> Graph:
     """The network in ``data``, with its batch size set free. Raises UNSUPPORTED_FORMAT."""
     if data[4:8] != b"TFL3":
         _unsupported("it does not have TensorFlow Lite's mark")
     try:
         model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
-        return _Reader(model).graph(input_size)
+        return _Reader(model, architecture).graph(input_size)
     except (struct.error, LookupError, AttributeError, TypeError, ValueError, OverflowError) as error:
         # What flatbuffers raise on offsets that lead nowhere.
         raise _error("it is cut short or damaged") from error
 
 
 class _Reader:
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, architecture: str) -> None:
         self._model = model
         self._graph = model.subgraphs[0]
+        self._architecture = architecture
         self._names: dict[int, str] = {}
         self._constants: dict[int, NDArray[Any]] = {}
 
@@ -83,7 +88,9 @@ class _Reader:
         if len(self._model.subgraphs) != 1 or len(self._graph.inputs) != 1:
             _unsupported("it has several graphs or inputs")
         self._builder = GraphBuilder((*input_size, 3))
-        self._names[int(self._graph.inputs[0])] = INPUT
+        image = int(self._graph.inputs[0])
+        self._names[image] = INPUT
+        self._lost_relus = set() if self._is_float(image) else self._relus_of_8_bits()
         for operator in self._graph.operators:
             self._operator(operator)
         outputs = [self._names[int(i)] for i in self._graph.outputs if int(i) in self._names]
@@ -93,8 +100,7 @@ class _Reader:
         return self._builder.build(vectors[0])
 
     def _operator(self, operator: Any) -> None:
-        codes = self._model.operatorCodes[operator.opcodeIndex]
-        kind = _name_of(schema.BuiltinOperator, max(codes.builtinCode, codes.deprecatedBuiltinCode))
+        kind = self._kind(operator)
         inputs, output = [int(i) for i in operator.inputs], int(operator.outputs[0])
         if self._graph.tensors[output].type == schema.TensorType.INT32:
             return  # arithmetic on shapes, for the sake of a batch size that we set free anyway
@@ -105,6 +111,8 @@ class _Reader:
         fused = getattr(operator.builtinOptions, "fusedActivationFunction", 0)
         if fused:
             name = self._activation(_name_of(schema.ActivationFunctionType, fused), name)
+        elif output in self._lost_relus:
+            name = self._activation("RELU", name)
         self._names[output] = name
 
     def _add(self, kind: str, options: Any, inputs: list[int], output: int) -> str:
@@ -168,6 +176,33 @@ class _Reader:
                 return self._builder.add(Unary(_UNARY[kind]), x)
             case _:
                 return _unsupported(f"it has an operation that we do not know, {kind}")
+
+    def _relus_of_8_bits(self) -> set[int]:
+        """The outputs that are rectified although the file does not say so.
+
+        Where an 8-bit range begins at zero the converter leaves the ReLU out. Files converted without measured ranges
+        have one such range for everything, so that only the architecture tells what is rectified: in an
+        Inception-ResNet, every convolution but those that only a residual sum takes, and every sum but the last.
+        """
+        if self._architecture != "inception_resnet_v1":
+            _unsupported("it computes in integers")
+        users = Counter(int(i) for operator in self._graph.operators for i in operator.inputs)
+        outputs: dict[str, list[int]] = {"CONV_2D": [], "ADD": []}
+        summed = set()
+        for operator in self._graph.operators:
+            kind = self._kind(operator)
+            if kind in outputs:
+                outputs[kind].append(int(operator.outputs[0]))
+            if kind == "ADD":
+                summed |= {int(i) for i in operator.inputs if users[int(i)] == 1}
+        return set(outputs["CONV_2D"]) - summed | set(outputs["ADD"][:-1])
+
+    def _kind(self, operator: Any) -> str:
+        codes = self._model.operatorCodes[operator.opcodeIndex]
+        return _name_of(schema.BuiltinOperator, max(codes.builtinCode, codes.deprecatedBuiltinCode))
+
+    def _is_float(self, index: int) -> bool:
+        return bool(self._graph.tensors[index].type == schema.TensorType.FLOAT32)
 
     def _either(self, index: int) -> str | NDArray[Any]:
         return self._names[index] if index in self._names else self._constant(index)

@@ -1,5 +1,7 @@
 """The graph's alignment against OpenCV's warp, and its gradient against the exact adjoint."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -71,6 +73,9 @@ def test_normalisations() -> None:
     symmetric = tiny.card("b", 8)
     assert symmetric.normalisation is Normalisation.SYMMETRIC
     np.testing.assert_allclose(normalised(views, symmetric), (views.numpy() * 255 - 127.5) / 128, atol=1e-5)
+    caffe = dataclasses.replace(symmetric, normalisation=Normalisation.CAFFE, channels="BGR")
+    blue_first = views.numpy()[..., ::-1] * 255 - (103.939, 116.779, 123.68)
+    np.testing.assert_allclose(normalised(views, caffe), blue_first, atol=1e-4)
 
 
 def test_a_flat_view_has_a_finite_gradient() -> None:

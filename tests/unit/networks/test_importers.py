@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import flatbuffers  # type: ignore[import-untyped]
 import h5py
 import keras
 import numpy as np
@@ -15,9 +18,11 @@ import onnx
 import onnxruntime
 import pytest
 import tensorflow as tf
+from google.protobuf import json_format
 from keras import layers
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
+from tensorflow.lite.python import schema_py_generated as schema
 
 from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.card import Alignment, Card, Format, Normalisation
@@ -282,6 +287,141 @@ def test_tflite(keras_model: keras.Model, images: NDArray[np.float32], small: bo
         interpreter.invoke()
         expected.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0].copy())
     check_body(load(tmp_path / "tiny.tflite", card(Format.TFLITE)), images, np.array(expected), tmp_path)
+
+
+def residual_network(rng: np.random.Generator) -> keras.Model:
+    """A stem, two residual blocks with a linear end and the last sum linear, as in an Inception-ResNet."""
+    image = keras.Input((*SIZE, 3))
+    x = layers.Conv2D(6, 3, strides=2, activation="relu")(image)
+    for activation in ("relu", "linear"):
+        branches = [layers.Conv2D(4, size, padding="same", activation="relu")(x) for size in (1, 3)]
+        x = layers.Add()([x, layers.Conv2D(6, 1)(layers.Concatenate()(branches))])
+        x = layers.Activation(activation)(x)
+    return randomise(keras.Model(image, layers.Dense(DIMENSION)(layers.GlobalAveragePooling2D()(x))), rng)
+
+
+def test_tflite_of_8_bits(rng: np.random.Generator, images: NDArray[np.float32], tmp_path: Path) -> None:
+    model = residual_network(rng)
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([image[None]] for image in images)
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    file = schema.ModelT.InitFromObj(schema.Model.GetRootAs(converter.convert(), 0))
+    for operator in file.subgraphs[0].operators:
+        if hasattr(operator.builtinOptions, "fusedActivationFunction"):
+            operator.builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.NONE
+    builder = flatbuffers.Builder(0)
+    builder.Finish(file.Pack(builder), b"TFL3")
+    (tmp_path / "tiny.tflite").write_bytes(bytes(builder.Output()))
+
+    with pytest.raises(FaceOffError, match="computes in integers"):
+        load(tmp_path / "tiny.tflite", card(Format.TFLITE))
+    body = load(tmp_path / "tiny.tflite", card(Format.TFLITE, architecture="inception_resnet_v1"))
+    expected = model(images, training=False).numpy()
+    np.testing.assert_allclose(body(tf.constant(images)), expected, atol=0.02 * np.abs(expected).max())
+
+
+# --- TensorFlow.js ---------------------------------------------------------------------------------------------------
+
+
+def tfjs_bytes(graph_def: Any, signature: Any = None, quantised: str = "") -> bytes:
+    """A graph with its constants as weights in two shards, the large ones stored as ``quantised``."""
+    entries, data = [], b""
+    for node in graph_def.node:
+        if node.op == "Const":
+            value = tf.make_ndarray(node.attr["value"].tensor)
+            entry: dict[str, Any] = {"name": node.name, "shape": list(value.shape), "dtype": value.dtype.name}
+            if quantised == "float16" and value.dtype == np.float32:
+                entry["quantization"], value = {"dtype": "float16"}, value.astype(np.float16)
+            elif quantised and value.dtype == np.float32 and value.size > 9:
+                low, scale = float(value.min()), float(np.ptp(value)) / 255
+                entry["quantization"] = {"dtype": quantised, "min": low, "scale": scale}
+                value = np.round((value - low) / scale).astype(quantised)
+            entries.append(entry)
+            data += value.tobytes()
+            node.attr["value"].tensor.Clear()
+    topology = {
+        "format": "graph-model",
+        "modelTopology": json_format.MessageToDict(graph_def),
+        "weightsManifest": [{"paths": ["./tiny-1.bin", "tiny-2.bin"], "weights": entries}],
+        "userDefinedMetadata": {"signature": signature or {}},
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("tiny.json", json.dumps(topology))
+        archive.writestr("tiny-1.bin", data[:101])
+        archive.writestr("tiny-2.bin", data[101:])
+    return buffer.getvalue()
+
+
+def tfjs_network(rng: np.random.Generator) -> tf.Graph:
+    """What converted face networks are made of, and a head beside the embedding."""
+
+    def random(*shape: int) -> NDArray[np.float32]:
+        return rng.normal(scale=0.4, size=shape).astype(np.float32)
+
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.float32, (None, *SIZE, 3), "image")
+        x = tf.pad((x - 0.2) * 1.5, [[0, 0], [1, 0], [1, 1], [0, 0]])
+        x = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, random(3, 3, 3, 8), 1, "VALID"), random(8)))
+        x = tf.maximum(tf.constant(0.0), tf.minimum(x - random(8), 6.0))
+        x = tf.nn.depthwise_conv2d(x, random(3, 3, 8, 2), [1, 2, 2, 1], "SAME", dilations=None)
+        x = tf.nn.max_pool2d(tf.nn.relu(tf.nn.bias_add(x, random(16))), 2, 1, "SAME")
+        x = tf.reduce_mean(x, (1,), keepdims=True)
+        x = tf.matmul(tf.reshape(tf.squeeze(x, 1), [-1, 80]), random(DIMENSION, 80), transpose_b=True)
+        x = tf.multiply(x, tf.math.rsqrt(1 + tf.reduce_sum(tf.square(x), 1, keepdims=True)), "embedding")
+        tf.nn.softmax(tf.matmul(x, random(DIMENSION, 9)), name="ages")
+    return graph
+
+
+def fused(graph_def: Any) -> Any:
+    """The same graph with operation, bias and ReLU as one node, as TensorFlow.js' converter has it."""
+    kinds = {"Conv2D": "_FusedConv2D", "DepthwiseConv2dNative": "FusedDepthwiseConv2dNative"}
+    nodes, gone = {node.name: node for node in graph_def.node}, set()
+    for relu in graph_def.node:
+        if relu.op == "Relu":
+            bias = nodes[relu.input[0]]
+            product = nodes[bias.input[0]]
+            relu.op, relu.input[:] = kinds[product.op], [*product.input, bias.input[1]]
+            for name, value in product.attr.items():
+                relu.attr[name].CopyFrom(value)
+            relu.attr["fused_ops"].list.s.extend([b"BiasAdd", b"Relu"])
+            gone |= {bias.name, product.name}
+    kept = tf.compat.v1.GraphDef()
+    kept.node.extend(node for node in graph_def.node if node.name not in gone)
+    return kept
+
+
+@pytest.mark.parametrize(("quantised", "tolerance"), [("", 0.0), ("float16", 3e-3), ("uint8", 6e-2)])
+def test_tfjs(
+    quantised: str, tolerance: float, rng: np.random.Generator, images: NDArray[np.float32], tmp_path: Path
+) -> None:
+    graph = tfjs_network(rng)
+    with tf.compat.v1.Session(graph=graph) as session:
+        expected = session.run("embedding:0", {"image:0": images})
+    outputs = {"outputs": {"e": {"name": "embedding:0"}, "a": {"name": "ages:0"}}}
+    (tmp_path / "tiny.zip").write_bytes(tfjs_bytes(fused(graph.as_graph_def()), outputs, quantised))
+    body = load(tmp_path / "tiny.zip", card(Format.TFJS))
+    if tolerance:
+        np.testing.assert_allclose(body(tf.constant(images)), expected, atol=tolerance)
+    else:
+        check_body(body, images, expected, tmp_path)
+
+
+def test_tfjs_whose_embedding_is_not_found(rng: np.random.Generator, tmp_path: Path) -> None:
+    (tmp_path / "tiny.zip").write_bytes(tfjs_bytes(tfjs_network(rng).as_graph_def()))
+    with pytest.raises(FaceOffError, match="0 outputs of 5 values and operations that we do not know: Softmax"):
+        load(tmp_path / "tiny.zip", card(Format.TFJS))
+
+
+@pytest.mark.parametrize("kept", [("tiny.json",), ("tiny.json", "tiny-1.bin"), ("tiny-1.bin", "tiny-2.bin")])
+def test_tfjs_that_is_not_whole(kept: tuple[str, ...], rng: np.random.Generator, tmp_path: Path) -> None:
+    data = io.BytesIO(tfjs_bytes(tfjs_network(rng).as_graph_def()))
+    with zipfile.ZipFile(data) as whole, zipfile.ZipFile(tmp_path / "tiny.zip", "w") as part:
+        for name in kept:
+            part.writestr(name, whole.read(name))
+    with pytest.raises(FaceOffError, match="cut short or damaged"):
+        load(tmp_path / "tiny.zip", card(Format.TFJS))
 
 
 # --- TensorFlow ------------------------------------------------------------------------------------------------------
