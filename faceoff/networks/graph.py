@@ -6,7 +6,6 @@ is called on tensors; its weights are numpy arrays until ``GraphBody`` replaces 
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -92,10 +91,9 @@ class Dense:
     bias: Weight
 
     def __call__(self, *inputs: tf.Tensor) -> tf.Tensor:
-        # The product of a single row is rounded in another way than that of several: so there is always one more.
+        # One product an example: that of several rows is rounded in another way (docs/decisions/0007).
         (x,) = inputs
-        rows = tf.concat([x, tf.zeros_like(x[:1])], axis=0)
-        return tf.nn.bias_add(tf.matmul(rows, self.kernel)[:-1], self.bias)
+        return tf.nn.bias_add(tf.matmul(x[:, None], self.kernel)[:, 0], self.bias)
 
 
 @dataclass(frozen=True)
@@ -227,7 +225,7 @@ class Pool:
         (x,) = inputs
         padding = _resolve(self.padding, x, self.size, self.strides)
         if self.kind == "max":
-            return _max_pool(x, self.size, self.strides, _explicit(self.padding, x, self.size, self.strides))
+            return _max_pool(x, self.size, self.strides, padding)
         if padding == "VALID" or (padding == "SAME" and not self.count_padding):
             return tf.nn.avg_pool2d(x, self.size, self.strides, padding)
         pads = _explicit(self.padding, x, self.size, self.strides)
@@ -404,20 +402,12 @@ def batch_norm(gamma: Weight, beta: Weight, mean: Weight, variance: Weight, epsi
     return Affine(scale.astype(np.float32), (beta - mean * scale).astype(np.float32))
 
 
-def _max_pool(x: tf.Tensor, size: Pair, strides: Pair, pads: list[list[int]]) -> tf.Tensor:
-    """Max pooling by shifted slices, rows first. The gradient of TensorFlow's own adds up overlapping windows in an order
-    that depends on the batch (docs/decisions/0007)."""
-    if any(sum(pair) for pair in pads):
-        x = tf.pad(x, pads, constant_values=-math.inf)
-    for axis, length, stride in zip((1, 2), size, strides, strict=True):
-        last = x.shape[axis] - length
-        ends = [slice(None)] * 4
-        shifted = []
-        for start in range(length):
-            ends[axis] = slice(start, start + last + 1, stride)
-            shifted.append(x[tuple(ends)])
-        x = functools.reduce(tf.maximum, shifted)
-    return x
+def _max_pool(x: tf.Tensor, size: Pair, strides: Pair, padding: Any) -> tf.Tensor:
+    """Max pooling whose gradient is added up image by image. That of TensorFlow's usual one adds up overlapping windows in an
+    order that depends on the batch (docs/decisions/0007)."""
+    if not isinstance(padding, str):
+        x, padding = tf.pad(x, padding, constant_values=-math.inf), "VALID"
+    return tf.nn.max_pool_with_argmax(x, size, strides, padding)[0]
 
 
 def _same(length: int, size: int, stride: int, dilation: int) -> Pair:

@@ -17,7 +17,7 @@ from faceoff.networks.card import Card
 from faceoff.networks.home import Home
 from faceoff.networks.sets import set_name
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the exported graph changes, so that older exports are built again."""
 
 MANIFEST = "faceoff.json"
