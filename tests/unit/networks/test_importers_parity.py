@@ -53,7 +53,7 @@ def check(body: Body, image: Images, expected: Images, tolerance: float) -> None
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.05
 
 
-TOLERANCES = {"dlib": 1e-5, "facenet": 1e-4, "faceplugin": 1e-4, "mobilefacenet": 2e-4, "sface": 1e-4}
+TOLERANCES = {"dlib": 1e-5, "facelib": 1e-4, "facenet": 1e-4, "faceplugin": 1e-4, "mobilefacenet": 2e-4, "sface": 1e-4}
 """Of raw embeddings; mobilefacenet's have values up to 15."""
 
 
