@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from faceoff import image
 from faceoff.errors import FaceOffError, Reason
 from faceoff.rooms import Amplifier, Attacker, Detector, Report, Verifier
-from faceoff.types import Candidate, Crop, Encoding, Gallery, Mask, Photo, Plan, Progress, Verdict
+from faceoff.types import Candidate, Crop, Encoding, Gallery, Mask, Photo, Plan, Priority, Progress, Verdict
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Request:
     faces: tuple[int, ...] = ()
     victims: tuple[str, ...] = ()
     gallery: Gallery = field(default_factory=dict)
+    priority: Priority = Priority.INTERACTIVE
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def protect(data: bytes, request: Request, rooms: Rooms, report: Report) -> Prot
     report(Progress("detect", 0, 1))
     crops = pick(rooms.detector.detect(photo), request.faces)
     report(Progress("detect", 1, 1))
-    masks = rooms.attacker.attack(crops, request.plan, report, request.gallery)
+    masks = rooms.attacker.attack(crops, request.plan, report, request.gallery, request.priority)
     report(Progress("amplify", 0, 1))
     candidate = rooms.amplifier.amplify(photo, crops, masks, request.plan, request.encoding)
     report(Progress("amplify", 1, 1))

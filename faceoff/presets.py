@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from faceoff.types import Loss, Method, Plan
+from dataclasses import replace
+
+from faceoff.types import Method, Plan, Reference
 
 WINDOW_SHARE = 0.78
 """A mask's RMS over its window, as a share of its RMS on the face, where most of it gathers. With epsilon at that share of
@@ -21,9 +23,30 @@ STRENGTHS: dict[str, Plan] = {
 }
 """Defined by the RMS on the face, in 8-bit levels, that a mask may have."""
 
-METHODS: dict[Method, Plan] = {
-    Method.PGD_L2: Plan(method=Method.PGD_L2, epsilon=0.1, step_size=0.1, iterations=20),
-    Method.PGD_LINF: Plan(method=Method.PGD_LINF, epsilon=0.1, step_size=0.1, iterations=20),
-    Method.CW_L2: Plan(method=Method.CW_L2, loss=Loss.HINGE, step_size=0.1, iterations=100, search_steps=8),
+_TABLE_1: dict[str, Plan] = {
+    "pgd_l2": Plan(method=Method.PGD_L2, epsilon=0.1, step_size=0.1, iterations=20),
+    "pgd_l2_200": Plan(method=Method.PGD_L2, epsilon=0.1, step_size=0.1, iterations=200),
+    "pgd_linf": Plan(method=Method.PGD_LINF, epsilon=0.1, step_size=0.1, iterations=20),
+    "pgd_linf_200": Plan(method=Method.PGD_LINF, epsilon=0.1, step_size=0.1, iterations=200),
+    "cw_linf": Plan(method=Method.CW_LINF, step_size=0.1, iterations=100, search_steps=10),
+    "cw_l2_small": Plan(method=Method.CW_L2, step_size=0.1, iterations=100, search_steps=8),
+    "cw_l2_large": Plan(method=Method.CW_L2, step_size=0.1, iterations=800, search_steps=15),
 }
-"""The paper's hyper-parameters for one method."""
+
+
+def _released(plan: Plan) -> Plan:
+    """What the authors' code does where it differs from their text (docs/decisions/0009)."""
+    method = Method.PGD_LINF if plan.method is Method.PGD_L2 else plan.method
+    return replace(plan, method=method, reference=Reference.CENTROID, largest_const=1000.0)
+
+
+METHODS: dict[str, Plan] = {
+    f"{baseline}/{name}": change(replace(plan, surrogates=("facenet",)))
+    for baseline, change in (("paper", lambda plan: plan), ("released", _released))
+    for name, plan in _TABLE_1.items()
+}
+"""The paper's attacks with the hyper-parameters of its Table 1, on one surrogate of the paper's kind: as described
+(``paper/``) and as the authors' code has them (``released/``)."""
+
+PLANS: dict[str, Plan] = {**STRENGTHS, **METHODS}
+"""Every plan that has a name."""

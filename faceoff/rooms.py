@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
-from faceoff.types import Array, Candidate, Crop, Encoding, Gallery, Mask, Photo, Plan, Progress, Verdict
+from faceoff.types import Array, Candidate, Crop, Encoding, Gallery, Mask, Photo, Plan, Priority, Progress, Verdict
 
 Report = Callable[[Progress], None]
 """Called as the work goes on. It may raise to stop the work: that is how a cancellation or a deadline gets in."""
@@ -19,7 +19,12 @@ class Detector(Protocol):
 
 class Attacker(Protocol):
     def attack(
-        self, crops: Sequence[Crop], plan: Plan, report: Report, gallery: Gallery = MappingProxyType({})
+        self,
+        crops: Sequence[Crop],
+        plan: Plan,
+        report: Report,
+        gallery: Gallery = MappingProxyType({}),
+        priority: Priority = Priority.INTERACTIVE,
     ) -> list[Mask]:
         """One mask a crop, in the crops' order. A crop's mask does not depend on the other crops."""
 

@@ -18,7 +18,21 @@ from faceoff.geometry import TEMPLATES, crop
 from faceoff.networks.card import Alignment
 from faceoff.rooms import Report
 from faceoff.rpc.server import Server, Settings
-from faceoff.types import Box, Crop, Face, Float, Gallery, Mask, MaskOutcome, Outcome, Photo, Plan, Progress, Verdict
+from faceoff.types import (
+    Box,
+    Crop,
+    Face,
+    Float,
+    Gallery,
+    Mask,
+    MaskOutcome,
+    Outcome,
+    Photo,
+    Plan,
+    Priority,
+    Progress,
+    Verdict,
+)
 
 _QUICK = Settings(grace=1.0)
 
@@ -56,7 +70,12 @@ class NoiseAttacker:
         self.stopped = threading.Event()
 
     def attack(
-        self, crops: Sequence[Crop], plan: Plan, report: Report, gallery: Gallery = MappingProxyType({})
+        self,
+        crops: Sequence[Crop],
+        plan: Plan,
+        report: Report,
+        gallery: Gallery = MappingProxyType({}),
+        priority: Priority = Priority.INTERACTIVE,
     ) -> list[Mask]:
         try:
             for done in range(plan.iterations):

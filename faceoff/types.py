@@ -6,7 +6,6 @@ Coordinates are in pixels, x to the right and y down, (0, 0) at the centre of th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
@@ -159,7 +158,7 @@ class Plan:
     early: bool = False
     search_steps: int = 8
     initial_const: float = 0.3
-    largest_const: float = math.inf
+    largest_const: float = 1e10
     warm_start: int = 0
     alpha: float = 1.0
     rms: float = 0.0
@@ -168,9 +167,12 @@ class Plan:
 
 
 Gallery = Mapping[str, Sequence[Crop]]
-"""Other people, by label, for the target and hinge losses; under the empty label, further photos of the person whose faces are
-to be protected, if all are one person's. Who they are is the caller's responsibility: consenting or synthetic people
+"""Other people, by label, for the target and hinge losses; under OWN, further photos of the person whose faces are to be
+protected, if all are one person's. Who they are is the caller's responsibility: consenting or synthetic people
 unless a researcher's scope says otherwise."""
+
+OWN = ""
+"""The label of a gallery under which further photos of the faces' own person are."""
 
 
 class MaskOutcome(StrEnum):

@@ -17,6 +17,7 @@ from faceoff.networks.card import Card
 from faceoff.networks.sets import set_name
 from faceoff.rooms import Networks, Report
 from faceoff.types import (
+    OWN,
     Crop,
     Float,
     Gallery,
@@ -39,9 +40,6 @@ RECOGNISED_FAR = 1e-2
 
 UNKNOWN_THRESHOLD = 1.2
 """For a card without measured thresholds: between two unrelated faces, unit embeddings are about 1.4 apart."""
-
-OWN = ""
-"""The label of a gallery under which further photos of the faces' own person are."""
 
 
 class LocalAttacker:
@@ -91,9 +89,10 @@ def face(crop: Crop, plan: Plan, people: Mapping[str, Sequence[Float]], cards: S
     weights = np.zeros(galleries.shape[:2], np.float32)
     for index, label in enumerate(labels):
         galleries[index, : len(label)], weights[index, : len(label)] = label, 1
-    thresholds = np.array([card.thresholds.get(RECOGNISED_FAR, UNKNOWN_THRESHOLD) for card in cards], np.float32)
+    limits = [card.thresholds.get(RECOGNISED_FAR, UNKNOWN_THRESHOLD) for card in cards]
     if plan.metric is Metric.COSINE:
-        thresholds = thresholds**2 / 2
+        limits = [limit**2 / 2 for limit in limits]
+    margin = plan.kappa if plan.loss is Loss.DODGE else 0
     inputs = {
         "images": crop.pixels,
         "landmarks": crop.landmarks,
@@ -103,7 +102,7 @@ def face(crop: Crop, plan: Plan, people: Mapping[str, Sequence[Float]], cards: S
         "target": np.int32(choose_target(plan, source, galleries, weights, list(others))),
         "kappa": np.float32(plan.kappa),
         "cosine": np.float32(plan.metric is Metric.COSINE),
-        "thresholds": thresholds + np.float32(plan.kappa if plan.loss is Loss.DODGE else 0),
+        "thresholds": np.array([limit + margin for limit in limits], np.float32),
     }
     task = Task(plan, inputs, window(crop.landmarks, crop.transform.size), tuple(sizes))
     return (yield from ATTACKS[plan.method](task))
@@ -147,7 +146,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "decay": (0.0, 1.0),
     "search_steps": (1, 30),
     "initial_const": (1e-6, 1e6),
-    "largest_const": (1e-6, float("inf")),
+    "largest_const": (1e-6, 1e12),
     "warm_start": (0, 10_000),
     "alpha": (0.0, 100.0),
     "rms": (0.0, 255.0),

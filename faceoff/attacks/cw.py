@@ -101,7 +101,7 @@ def perturbation(w: tf.Tensor, images: tf.Tensor, window: tf.Tensor) -> tf.Tenso
 
 def to_tanh(image: Float) -> Float:
     """The w for which ``perturbation`` is zero: an image in [0, 1] to tanh space, kept off its infinite ends."""
-    return np.arctanh((image * 2 - 1) * np.float32(0.999999))
+    return np.asarray(np.arctanh((image * 2 - 1) * np.float32(0.999999)), np.float32)
 
 
 def nothing_found(task: Task) -> Tensors:
@@ -123,8 +123,8 @@ def round_of(
         return before > 0.9999 * now
 
     zeros = np.zeros_like(w)
-    state = {"w": w, "m": zeros, "v": zeros, "count": np.float32(0), "found": np.float32(0)} | best
-    fixed = {name: np.float32(value) for name, value in values.items()}
+    state: Tensors = {"w": w, "m": zeros, "v": zeros, "count": np.float32(0), "found": np.float32(0)} | best
+    fixed: Tensors = {name: np.float32(value) for name, value in values.items()}
     fixed |= {"rate": np.float32(task.plan.step_size), "window": task.window}
     return (yield from chunks(task, SIGNATURE, fixed, state, jitter, stuck))
 

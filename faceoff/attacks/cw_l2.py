@@ -10,6 +10,9 @@ from faceoff.attacks import cw, pgd
 from faceoff.attacks.task import Steps, Task, randomness
 from faceoff.types import Mask, Method
 
+UNBOUNDED = 1e9
+"""Below this largest c the search halves; above, a round without success multiplies c by ten (Carlini and Wagner's)."""
+
 
 def run(task: Task) -> Steps[Mask]:
     """The smallest mask that reached the goal in any round, else the last round's last.
@@ -39,5 +42,5 @@ def run(task: Task) -> Steps[Mask]:
             upper = min(upper, const)
         else:
             lower = max(lower, const)
-        const = (lower + upper) / 2 if np.isfinite(upper) else const * 10
+        const = (lower + upper) / 2 if upper < UNBOUNDED else const * 10
     return cw.result(task, best, last, total, trace)

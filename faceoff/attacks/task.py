@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,7 +21,7 @@ CHUNK = 10
 JITTER = np.array([0.07, 0.07, 0.18, 0.2], np.float32)
 """What jitter 1.0 means: shifts by up to 7 % of the input's side, scale by 18 %, rotation by .2 radians, each uniform."""
 
-State = dict[str, Array]
+State = dict[str, Any]
 """What a method's graph hands from one chunk to the next, by the names of its State's fields."""
 
 Answer = Mapping[str, Array]
@@ -34,7 +34,7 @@ class Call:
     steps it makes."""
 
     signature: str
-    inputs: Mapping[str, Array]
+    inputs: Mapping[str, Any]
     outputs: tuple[str, ...]
     steps: int = 0
 
@@ -48,13 +48,14 @@ class Task:
     ``window`` [S, S, 1] is where the mask may be, ``sizes`` the embedding sizes of the set's networks."""
 
     plan: Plan
-    inputs: Mapping[str, Array]
+    inputs: Mapping[str, Any]
     window: Float
     sizes: tuple[int, ...]
 
     @property
     def image(self) -> Float:
-        return self.inputs["images"]
+        image: Float = self.inputs["images"]
+        return image
 
     def mask(self, delta: Float, reached: bool, iterations: int, trace: Sequence[float]) -> Mask:
         outcome = MaskOutcome.REACHED if reached else MaskOutcome.NOT_REACHED

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from faceoff.cli.parts import Local, Parts, Protector, debugging
 from faceoff.errors import FaceOffError, Reason
 from faceoff.pipeline import Protection, Request, check_roles
 from faceoff.presets import METHODS, STRENGTHS
-from faceoff.types import Encoding, Loss, Method
+from faceoff.types import OWN, Crop, Encoding, Loss
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -51,9 +52,10 @@ def add(commands: Commands) -> None:
     look.add_argument("--strength", choices=STRENGTHS, help="how visible the mask may be (default: balanced)")
     look.add_argument(
         "--method",
-        type=Method,
-        choices=list(Method),
-        help="a method of the paper with its hyper-parameters; its visibility has no limit unless --strength is given",
+        choices=METHODS,
+        metavar="NAME",
+        help="an attack with the paper's hyper-parameters, as described (paper/...) or as its authors' code has it "
+        "(released/...); its visibility has no limit unless --strength is given: " + ", ".join(METHODS),
     )
     look.add_argument("--surrogates", type=arguments.names, metavar="A,B", help="networks that the mask is computed on")
     look.add_argument("--kappa", type=arguments.not_negative, metavar="X", help="margin of the hinge loss")
@@ -68,6 +70,11 @@ def add(commands: Commands) -> None:
     look.add_argument(
         "--loss", type=Loss, choices=(Loss.HINGE, Loss.TARGET), help="what --targets does (default: hinge)"
     )
+    look.add_argument(
+        "--own", type=Path, metavar="DIR",
+        help="more photos of the person whose faces are protected (if all are one person's): the mask then hides the person "
+        "rather than the picture",
+    )  # fmt: skip
     look.add_argument("--seed", type=arguments.index, metavar="N", help="another seed gives another mask (default: 0)")
     look.add_argument(
         "--face", type=arguments.index, action="append", default=[], metavar="N",
@@ -103,8 +110,12 @@ def run(options: argparse.Namespace, parts: Parts) -> int:
     request = request_of(options)
     try:
         protector = _protector(options, request, parts)
+        people: dict[str, Sequence[Crop]] = {}
         if options.targets:
-            request = replace(request, gallery=gallery.read(options.targets, parts.detector()))
+            people |= gallery.read(options.targets, parts.detector())
+        if options.own:
+            people[OWN] = gallery.person(options.own, parts.detector())
+        request = replace(request, gallery=people)
     except FaceOffError as error:
         output.complain("faceoff", error)
         if options.json:
@@ -213,8 +224,8 @@ def _check(options: argparse.Namespace, sources: list[Source]) -> None:
         raise UsageError("the photo would go to the terminal: redirect standard output or give --out-dir")
     if options.loss and not options.targets:
         raise UsageError("--loss says what --targets does: give both")
-    if options.targets and options.server:
-        raise UsageError("--targets works without --server only: a gateway takes no targets from callers")
+    if (options.targets or options.own) and options.server:
+        raise UsageError("--targets and --own work without --server only: a gateway takes no other faces from callers")
     if options.plot and len(sources) > 1:
         raise UsageError("--plot is for a single photo")
     if options.plot and sources[0].path and os.path.realpath(options.plot) == os.path.realpath(sources[0].path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from enum import StrEnum
+from enum import Enum
 from itertools import chain
 from typing import TypeVar
 
@@ -31,10 +31,13 @@ from faceoff.types import (
     Mask,
     MaskOutcome,
     Method,
+    Metric,
     Outcome,
     Photo,
     Plan,
+    Priority,
     Progress,
+    Reference,
     Transform,
     Verdict,
     Visibility,
@@ -44,7 +47,7 @@ from faceoff.v1 import amplifier_pb2, attacker_pb2, detector_pb2, protection_pb2
 DEFAULT_STRENGTH = "balanced"
 CHUNK = 512 * 1024
 _FAR = 4 * image.MAX_SIDE  # no crop of a photo that we decode reaches farther
-_E = TypeVar("_E", bound=StrEnum)
+_E = TypeVar("_E", bound=Enum)
 
 
 def to_tensor(array: Float) -> types_pb2.Tensor:
@@ -120,6 +123,11 @@ def to_plan(plan: Plan) -> types_pb2.Plan:
         rms=plan.rms,
         target=plan.target,
         seed=plan.seed,
+        reference=_name("REFERENCE", plan.reference),
+        metric=_name("METRIC", plan.metric),
+        early=plan.early,
+        largest_const=plan.largest_const,
+        warm_start=plan.warm_start,
     )
 
 
@@ -146,6 +154,11 @@ def from_plan(message: types_pb2.Plan) -> Plan:
         rms=number("rms", default.rms),
         target=message.target,
         seed=message.seed if message.HasField("seed") else default.seed,
+        reference=_from_enum(types_pb2.Reference, "REFERENCE", message.reference, Reference, default.reference),
+        metric=_from_enum(types_pb2.Metric, "METRIC", message.metric, Metric, default.metric),
+        early=message.early,
+        largest_const=number("largest_const", default.largest_const),
+        warm_start=message.warm_start if message.HasField("warm_start") else default.warm_start,
     )
 
 
@@ -189,13 +202,21 @@ def from_masks(messages: Sequence[types_pb2.Mask], crops: Sequence[Crop]) -> lis
     return masks
 
 
-def from_attack(message: attacker_pb2.AttackRequest) -> tuple[list[Crop], Plan, Gallery]:
+def from_attack(message: attacker_pb2.AttackRequest) -> tuple[list[Crop], Plan, Gallery, Priority]:
     """The crops, all of one size: they are attacked as a batch."""
     crops = [from_crop(crop) for crop in message.crops]
     gallery = from_gallery(message.gallery)
     if len({crop.transform.size for crop in (*crops, *chain.from_iterable(gallery.values()))}) > 1:
         raise _invalid("crops", "All have one size.")
-    return crops, from_plan(message.plan), gallery
+    return crops, from_plan(message.plan), gallery, from_priority(message.priority)
+
+
+def to_priority(priority: Priority) -> str:
+    return _name("PRIORITY", priority)
+
+
+def from_priority(number: int) -> Priority:
+    return _from_enum(types_pb2.Priority, "PRIORITY", number, Priority, Priority.INTERACTIVE)
 
 
 def to_attack(part: Progress | list[Mask]) -> attacker_pb2.AttackResponse:
@@ -298,6 +319,7 @@ def to_header(request: Request) -> protection_pb2.ProtectHeader:
         encoding=to_encoding(request.encoding),
         faces=request.faces,
         victims=request.victims,
+        priority=to_priority(request.priority),
     )
 
 
@@ -307,6 +329,7 @@ def from_header(message: protection_pb2.ProtectHeader) -> Request:
         from_encoding(message.encoding),
         tuple(message.faces),
         tuple(message.victims),
+        priority=from_priority(message.priority),
     )
 
 
@@ -396,7 +419,7 @@ def _strength(name: str) -> Plan:
     return STRENGTHS[name]
 
 
-def _name(prefix: str, value: StrEnum) -> str:
+def _name(prefix: str, value: Enum) -> str:
     return f"{prefix}_{value.name}"
 
 

@@ -11,7 +11,7 @@ from faceoff.pipeline import Rooms
 from faceoff.rooms import Report
 from faceoff.rpc import convert
 from faceoff.rpc.connect import Deadline, Peer, calling, reading
-from faceoff.types import Candidate, Crop, Encoding, Gallery, Mask, Photo, Plan, Verdict
+from faceoff.types import Candidate, Crop, Encoding, Gallery, Mask, Photo, Plan, Priority, Verdict
 from faceoff.v1 import amplifier_pb2, attacker_pb2, detector_pb2, verifier_pb2
 from faceoff.v1.amplifier_pb2_grpc import AmplifierServiceStub
 from faceoff.v1.attacker_pb2_grpc import AttackerServiceStub
@@ -48,10 +48,18 @@ class RemoteAttacker:
     deadline: Deadline
 
     def attack(
-        self, crops: Sequence[Crop], plan: Plan, report: Report, gallery: Gallery = MappingProxyType({})
+        self,
+        crops: Sequence[Crop],
+        plan: Plan,
+        report: Report,
+        gallery: Gallery = MappingProxyType({}),
+        priority: Priority = Priority.INTERACTIVE,
     ) -> list[Mask]:
         request = attacker_pb2.AttackRequest(
-            crops=map(convert.to_crop, crops), plan=convert.to_plan(plan), gallery=convert.to_gallery(gallery)
+            crops=map(convert.to_crop, crops),
+            plan=convert.to_plan(plan),
+            gallery=convert.to_gallery(gallery),
+            priority=convert.to_priority(priority),
         )
         with calling(self.peer):
             call = AttackerServiceStub(self.peer.channel).Attack(request, timeout=self.deadline.left())

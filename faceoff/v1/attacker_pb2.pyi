@@ -8,14 +8,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class AttackRequest(_message.Message):
-    __slots__ = ("crops", "plan", "gallery")
+    __slots__ = ("crops", "plan", "gallery", "priority")
     CROPS_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
     GALLERY_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     crops: _containers.RepeatedCompositeFieldContainer[_types_pb2.Crop]
     plan: _types_pb2.Plan
     gallery: _containers.RepeatedCompositeFieldContainer[Person]
-    def __init__(self, crops: _Optional[_Iterable[_Union[_types_pb2.Crop, _Mapping]]] = ..., plan: _Optional[_Union[_types_pb2.Plan, _Mapping]] = ..., gallery: _Optional[_Iterable[_Union[Person, _Mapping]]] = ...) -> None: ...
+    priority: _types_pb2.Priority
+    def __init__(self, crops: _Optional[_Iterable[_Union[_types_pb2.Crop, _Mapping]]] = ..., plan: _Optional[_Union[_types_pb2.Plan, _Mapping]] = ..., gallery: _Optional[_Iterable[_Union[Person, _Mapping]]] = ..., priority: _Optional[_Union[_types_pb2.Priority, str]] = ...) -> None: ...
 
 class Person(_message.Message):
     __slots__ = ("label", "crops")

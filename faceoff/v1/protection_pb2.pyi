@@ -16,18 +16,20 @@ class ProtectRequest(_message.Message):
     def __init__(self, header: _Optional[_Union[ProtectHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class ProtectHeader(_message.Message):
-    __slots__ = ("plan", "strength", "encoding", "faces", "victims")
+    __slots__ = ("plan", "strength", "encoding", "faces", "victims", "priority")
     PLAN_FIELD_NUMBER: _ClassVar[int]
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
     ENCODING_FIELD_NUMBER: _ClassVar[int]
     FACES_FIELD_NUMBER: _ClassVar[int]
     VICTIMS_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     plan: _types_pb2.Plan
     strength: str
     encoding: _types_pb2.Encoding
     faces: _containers.RepeatedScalarFieldContainer[int]
     victims: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, plan: _Optional[_Union[_types_pb2.Plan, _Mapping]] = ..., strength: _Optional[str] = ..., encoding: _Optional[_Union[_types_pb2.Encoding, _Mapping]] = ..., faces: _Optional[_Iterable[int]] = ..., victims: _Optional[_Iterable[str]] = ...) -> None: ...
+    priority: _types_pb2.Priority
+    def __init__(self, plan: _Optional[_Union[_types_pb2.Plan, _Mapping]] = ..., strength: _Optional[str] = ..., encoding: _Optional[_Union[_types_pb2.Encoding, _Mapping]] = ..., faces: _Optional[_Iterable[int]] = ..., victims: _Optional[_Iterable[str]] = ..., priority: _Optional[_Union[_types_pb2.Priority, str]] = ...) -> None: ...
 
 class ProtectResponse(_message.Message):
     __slots__ = ("progress", "result", "chunk")

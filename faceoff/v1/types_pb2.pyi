@@ -13,6 +13,7 @@ class Method(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     METHOD_PGD_L2: _ClassVar[Method]
     METHOD_PGD_LINF: _ClassVar[Method]
     METHOD_CW_L2: _ClassVar[Method]
+    METHOD_CW_LINF: _ClassVar[Method]
 
 class Loss(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -20,6 +21,25 @@ class Loss(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LOSS_TARGET: _ClassVar[Loss]
     LOSS_HINGE: _ClassVar[Loss]
     LOSS_DODGE: _ClassVar[Loss]
+
+class Reference(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REFERENCE_UNSPECIFIED: _ClassVar[Reference]
+    REFERENCE_MEAN: _ClassVar[Reference]
+    REFERENCE_CENTROID: _ClassVar[Reference]
+
+class Metric(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    METRIC_UNSPECIFIED: _ClassVar[Metric]
+    METRIC_L2: _ClassVar[Metric]
+    METRIC_COSINE: _ClassVar[Metric]
+
+class Priority(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PRIORITY_UNSPECIFIED: _ClassVar[Priority]
+    PRIORITY_INTERACTIVE: _ClassVar[Priority]
+    PRIORITY_BULK: _ClassVar[Priority]
+    PRIORITY_CAMPAIGN: _ClassVar[Priority]
 
 class MaskOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -43,10 +63,21 @@ METHOD_UNSPECIFIED: Method
 METHOD_PGD_L2: Method
 METHOD_PGD_LINF: Method
 METHOD_CW_L2: Method
+METHOD_CW_LINF: Method
 LOSS_UNSPECIFIED: Loss
 LOSS_TARGET: Loss
 LOSS_HINGE: Loss
 LOSS_DODGE: Loss
+REFERENCE_UNSPECIFIED: Reference
+REFERENCE_MEAN: Reference
+REFERENCE_CENTROID: Reference
+METRIC_UNSPECIFIED: Metric
+METRIC_L2: Metric
+METRIC_COSINE: Metric
+PRIORITY_UNSPECIFIED: Priority
+PRIORITY_INTERACTIVE: Priority
+PRIORITY_BULK: Priority
+PRIORITY_CAMPAIGN: Priority
 MASK_OUTCOME_UNSPECIFIED: MaskOutcome
 MASK_OUTCOME_REACHED: MaskOutcome
 MASK_OUTCOME_NOT_REACHED: MaskOutcome
@@ -116,7 +147,7 @@ class Crop(_message.Message):
     def __init__(self, pixels: _Optional[_Union[Tensor, _Mapping]] = ..., landmarks: _Optional[_Union[Tensor, _Mapping]] = ..., transform: _Optional[_Union[Transform, _Mapping]] = ..., face: _Optional[_Union[Face, _Mapping]] = ...) -> None: ...
 
 class Plan(_message.Message):
-    __slots__ = ("method", "loss", "surrogates", "iterations", "epsilon", "step_size", "kappa", "jitter", "decay", "search_steps", "initial_const", "alpha", "rms", "target", "seed")
+    __slots__ = ("method", "loss", "surrogates", "iterations", "epsilon", "step_size", "kappa", "jitter", "decay", "search_steps", "initial_const", "alpha", "rms", "target", "seed", "reference", "metric", "early", "largest_const", "warm_start")
     METHOD_FIELD_NUMBER: _ClassVar[int]
     LOSS_FIELD_NUMBER: _ClassVar[int]
     SURROGATES_FIELD_NUMBER: _ClassVar[int]
@@ -132,6 +163,11 @@ class Plan(_message.Message):
     RMS_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    EARLY_FIELD_NUMBER: _ClassVar[int]
+    LARGEST_CONST_FIELD_NUMBER: _ClassVar[int]
+    WARM_START_FIELD_NUMBER: _ClassVar[int]
     method: Method
     loss: Loss
     surrogates: _containers.RepeatedScalarFieldContainer[str]
@@ -147,7 +183,12 @@ class Plan(_message.Message):
     rms: float
     target: str
     seed: int
-    def __init__(self, method: _Optional[_Union[Method, str]] = ..., loss: _Optional[_Union[Loss, str]] = ..., surrogates: _Optional[_Iterable[str]] = ..., iterations: _Optional[int] = ..., epsilon: _Optional[float] = ..., step_size: _Optional[float] = ..., kappa: _Optional[float] = ..., jitter: _Optional[float] = ..., decay: _Optional[float] = ..., search_steps: _Optional[int] = ..., initial_const: _Optional[float] = ..., alpha: _Optional[float] = ..., rms: _Optional[float] = ..., target: _Optional[str] = ..., seed: _Optional[int] = ...) -> None: ...
+    reference: Reference
+    metric: Metric
+    early: bool
+    largest_const: float
+    warm_start: int
+    def __init__(self, method: _Optional[_Union[Method, str]] = ..., loss: _Optional[_Union[Loss, str]] = ..., surrogates: _Optional[_Iterable[str]] = ..., iterations: _Optional[int] = ..., epsilon: _Optional[float] = ..., step_size: _Optional[float] = ..., kappa: _Optional[float] = ..., jitter: _Optional[float] = ..., decay: _Optional[float] = ..., search_steps: _Optional[int] = ..., initial_const: _Optional[float] = ..., alpha: _Optional[float] = ..., rms: _Optional[float] = ..., target: _Optional[str] = ..., seed: _Optional[int] = ..., reference: _Optional[_Union[Reference, str]] = ..., metric: _Optional[_Union[Metric, str]] = ..., early: _Optional[bool] = ..., largest_const: _Optional[float] = ..., warm_start: _Optional[int] = ...) -> None: ...
 
 class Mask(_message.Message):
     __slots__ = ("delta", "outcome", "iterations", "trace")

@@ -20,10 +20,10 @@ class AttackerServicer(attacker_pb2_grpc.AttackerServiceServicer):
     def Attack(  # noqa: N802
         self, request: attacker_pb2.AttackRequest, context: grpc.ServicerContext
     ) -> Iterator[attacker_pb2.AttackResponse]:
-        crops, plan, gallery = convert.from_attack(request)
+        crops, plan, gallery, priority = convert.from_attack(request)
 
         def attack(report: Report) -> list[Mask]:
-            masks = self._attacker.attack(crops, plan, report, gallery)
+            masks = self._attacker.attack(crops, plan, report, gallery, priority)
             metrics.observe_masks(plan, masks)
             return masks
 

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faceoff.attacks.attacker import OWN, LocalAttacker, budget
+from faceoff.attacks.attacker import LocalAttacker, budget
 from faceoff.attacks.methods import ATTACKS
 from faceoff.attacks.task import CHUNK
 from faceoff.errors import FaceOffError, Reason
 from faceoff.geometry import window
 from faceoff.rooms import Report
 from faceoff.types import (
+    OWN,
     Array,
     Crop,
     Gallery,

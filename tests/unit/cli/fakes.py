@@ -29,6 +29,7 @@ from faceoff.types import (
     Outcome,
     Photo,
     Plan,
+    Priority,
     Progress,
     Transform,
     Verdict,
@@ -69,7 +70,12 @@ class Everything:
         return [Crop(pixels, landmarks, Transform(0, 0, 24), face) for face in faces]
 
     def attack(
-        self, crops: Sequence[Crop], plan: Plan, report: Report, gallery: Gallery = MappingProxyType({})
+        self,
+        crops: Sequence[Crop],
+        plan: Plan,
+        report: Report,
+        gallery: Gallery = MappingProxyType({}),
+        priority: Priority = Priority.INTERACTIVE,
     ) -> list[Mask]:
         self.plans.append(plan)
         for done in range(0, plan.iterations + 1, 10):

@@ -255,9 +255,9 @@ def test_the_plan_is_a_strength_with_what_was_said_over_it(album: Path, fakes: F
     )
     assert (said.surrogates, said.kappa, said.alpha, said.iterations) == (("sface", "facenet"), 2.0, 1.5, 7)
     assert said.seed == 3
-    paper = plan_of("--method", "cw_l2", "--untargeted")
+    paper = plan_of("--method", "paper/cw_l2_small", "--untargeted")
     assert (paper.method, paper.loss, paper.iterations, paper.rms) == (Method.CW_L2, Loss.DODGE, 100, 0)
-    assert plan_of("--method", "pgd_linf", "--strength", "subtle").rms == 2.0
+    assert plan_of("--method", "released/pgd_linf", "--strength", "subtle").rms == 2.0
 
 
 def test_only_the_faces_that_were_picked(album: Path, fakes: Fakes, capsys: Output) -> None:
