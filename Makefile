@@ -47,5 +47,13 @@ lock: $(SETUP) ## Pin every package by hash
 bench: models ## Benchmarks: one JSON object a line (use make -s bench)
 	@MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=1073741824 $(BIN)/python -m benchmarks
 
+.PHONY: experiments
+experiments: models ## Transfer of every strength over PEOPLE=DIR (a sub-folder of photos a person), then docs/experiments.md
+	@test -n "$(PEOPLE)" || { echo "Say whose photos: make experiments PEOPLE=DIR" >&2; exit 1; }
+	for strength in subtle balanced strong; do \
+		$(BIN)/python -m experiments.transfer --people $(PEOPLE) --split report --plan $$strength || exit 1; \
+	done
+	$(BIN)/python -m experiments.render
+
 clean: ## Remove what this Makefile made here (the networks' cache stays)
 	rm -rf $(VENV) demo build *.egg-info

@@ -1,0 +1,349 @@
+"""The protocol of every experiment: attack each pair's photo, encode, find the face anew, ask the victims, count."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from experiments.forms import FORMS, find, spectrum, white
+from experiments.judge import Judge
+from experiments.people import Pair, Person, Shot, Split, Targets, gallery, pairs
+from faceoff import image, pipeline
+from faceoff.errors import FaceOffError, Reason
+from faceoff.networks.card import Card
+from faceoff.networks.home import Home
+from faceoff.networks.sets import set_name
+from faceoff.rooms import Amplifier, Attacker, Detector, Networks
+from faceoff.types import Candidate, Crop, Encoding, Mask, MaskOutcome, Plan, Progress
+from faceoff.verify.intervals import wilson
+from faceoff.verify.scores import FAR
+
+GROUP = 8
+"""Faces that are attacked in one call; what a kill can cost."""
+
+CONTROLS = MappingProxyType({"white": white, "spectrum": spectrum})
+
+PACKAGES = ("tensorflow", "numpy", "opencv-python", "mtcnn", "pillow")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """``limit`` > 0 takes only so many pairs; ``controls`` adds noise of the mask's size."""
+
+    plan: Plan
+    victims: tuple[str, ...]
+    split: Split = Split.ALL
+    targets: Targets = Targets.NONE
+    limit: int = 0
+    controls: bool = True
+
+    def __post_init__(self) -> None:
+        pipeline.check_roles(pipeline.Request(plan=self.plan, victims=self.victims))
+
+    def run(self, folder: str) -> str:
+        """A short name for all that decides a row, apart from the code: rows of the same run continue one another."""
+        decides = [folder, asdict(self.plan), self.victims, self.targets, self.controls]
+        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class House:
+    """Who does the work."""
+
+    networks: Networks
+    card: Callable[[str], Card]
+    detector: Detector
+    attacker: Attacker
+    amplifier: Amplifier
+
+
+def local_house(home: Home) -> House:
+    """Everything in this process. Imports TensorFlow, which takes seconds."""
+    from faceoff.amplify import LocalAmplifier
+    from faceoff.attacks.attacker import LocalAttacker
+    from faceoff.detect import MtcnnDetector
+    from faceoff.networks import catalogue
+    from faceoff.networks.local import LocalNetworks
+
+    networks = LocalNetworks(home)
+
+    def card(name: str) -> Card:
+        return catalogue.card(name, home)
+
+    return House(networks, card, MtcnnDetector(), LocalAttacker(networks, card), LocalAmplifier())
+
+
+def check(experiment: Experiment, house: House) -> None:
+    """Refuse before the work: UNKNOWN_NETWORK, and INVALID_ARGUMENT for a victim without a threshold."""
+    for name in experiment.plan.surrogates:
+        house.card(name)
+    for name in experiment.victims:
+        if FAR not in house.card(name).thresholds:
+            raise FaceOffError(
+                Reason.INVALID_ARGUMENT,
+                f"{name} has no threshold measured, so it cannot judge.",
+                "Measure one with `faceoff models check` and add it to the card.",
+            )
+
+
+class Journal:
+    """Rows that are done, one JSON object a line beside the results, so that a kill loses only what was under way."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.rows: list[Row] = []
+        whole = 0
+        if path.exists():
+            for line in path.read_bytes().splitlines(keepends=True):
+                if line.endswith(b"\n"):
+                    self.rows.append(json.loads(line))
+                    whole += len(line)
+            with path.open("r+b") as file:  # the last line may have been cut off by a kill
+                file.truncate(whole)
+
+    def add(self, row: Row) -> None:
+        self.rows.append(row)
+        with self._path.open("a") as file:
+            file.write(json.dumps(row, separators=(",", ":")) + "\n")
+
+    def of(self, run: str) -> list[Row]:
+        return [row for row in self.rows if row["run"] == run]
+
+    def remove(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+class Clock:
+    """How far the work is and how long it will take, on standard error."""
+
+    def __init__(self, title: str, total: int, done: int) -> None:
+        self._title, self._total, self._first = title, total, done
+        self._start = time.monotonic()
+
+    def during(self, done: float) -> None:
+        """Part of a group is done: worth a word only on a terminal, where the line is written over."""
+        if sys.stderr.isatty():
+            sys.stderr.write(f"{self._line(done):<79}\r")
+            sys.stderr.flush()
+
+    def after(self, done: int) -> None:
+        sys.stderr.write(self._line(done) + "\n")
+        sys.stderr.flush()
+
+    def _line(self, done: float) -> str:
+        left = "?"
+        if done > self._first:
+            pace = (time.monotonic() - self._start) / (done - self._first)
+            left = f"{pace * (self._total - done) / 60:.1f} min"
+        return f"{self._title}: {int(done)} of {self._total} faces, {left} left"
+
+
+def perform(
+    experiment: Experiment, people: Sequence[Person], house: House, journal: Journal, folder: str, title: str
+) -> list[Row]:
+    """One row a pair, in the pairs' order. Rows that the journal has are not made again."""
+    run = experiment.run(folder)
+    wanted = pairs(people, experiment.split, experiment.targets is Targets.PAIR, experiment.limit)
+    keys = {_key(pair) for pair in wanted}
+    done = {key: row for row in journal.of(run) if (key := tuple(row["pair"])) in keys}
+    judges = {name: Judge(house.networks, house.card(name), people) for name in experiment.victims}
+    missing = [pair for pair in wanted if _key(pair) not in done]
+    if missing:
+        house.networks.version(set_name(experiment.plan.surrogates))  # loads the set before time is taken
+    clock = Clock(title, len(wanted), len(wanted) - len(missing))
+    commit = _commit()
+    for group in _groups(missing, experiment.targets):
+        before = len(done)
+
+        def report(progress: Progress, before: int = before, size: int = len(group)) -> None:
+            clock.during(before + 0.9 * size * progress.done / max(progress.total, 1))
+
+        start = time.monotonic()
+        masks = _attack(experiment, people, house.attacker, group, report)
+        attacked = time.monotonic() - start
+        rows = [_row(experiment, people, house, judges, pair, mask) for pair, mask in zip(group, masks, strict=True)]
+        seconds = {
+            "attack": round(attacked / len(group), 2),
+            "all": round((time.monotonic() - start) / len(group), 2),
+        }
+        for pair, row in zip(group, rows, strict=True):
+            done[_key(pair)] = {"run": run, "pair": _key(pair), "commit": commit, "seconds": seconds} | row
+            journal.add(done[_key(pair)])
+        clock.after(len(done))
+    return [done[_key(pair)] for pair in wanted]
+
+
+def _key(pair: Pair) -> tuple[int, int, int]:
+    return pair.source, pair.target, pair.shot
+
+
+def _groups(missing: Sequence[Pair], targets: Targets) -> list[list[Pair]]:
+    """Pairs that share a gallery and a target, at most GROUP at a time."""
+    alike: dict[int, list[Pair]] = {}
+    for pair in missing:
+        alike.setdefault({Targets.NONE: 0, Targets.PAIR: pair.target, Targets.AUTO: pair.source}[targets], []).append(
+            pair
+        )
+    return [same[start : start + GROUP] for same in alike.values() for start in range(0, len(same), GROUP)]
+
+
+def _attack(
+    experiment: Experiment,
+    people: Sequence[Person],
+    attacker: Attacker,
+    group: Sequence[Pair],
+    report: Callable[[Progress], None],
+) -> list[Mask]:
+    plan = experiment.plan
+    if experiment.targets is Targets.PAIR:
+        plan = replace(plan, target=people[group[0].target].name)
+    crops = [_shot(people, pair).crop for pair in group]
+    return attacker.attack(crops, plan, report, gallery(people, group[0], experiment.targets))
+
+
+def _shot(people: Sequence[Person], pair: Pair) -> Shot:
+    return people[pair.source].shots[pair.shot]
+
+
+def _row(
+    experiment: Experiment,
+    people: Sequence[Person],
+    house: House,
+    judges: Mapping[str, Judge],
+    pair: Pair,
+    mask: Mask,
+) -> Row:
+    shot = _shot(people, pair)
+    photo = image.decode(shot.data)
+    encoding = Encoding("PNG")
+    masked = house.amplifier.amplify(photo, [shot.crop], [mask], experiment.plan, encoding)
+    protected: dict[str, Candidate] = {"mask": masked}
+    if experiment.controls:
+        for number, (name, noise) in enumerate(CONTROLS.items()):
+            random = np.random.default_rng((experiment.plan.seed, *_key(pair), number))
+            random_mask = replace(mask, delta=noise(masked.alphas[0] * mask.delta, shot.crop, random))
+            same_size = replace(experiment.plan, alpha=1.0, rms=masked.faces[0].rms)
+            protected[name] = house.amplifier.amplify(photo, [shot.crop], [random_mask], same_size, encoding)
+    pictures = {"clean": image.to_bytes(photo.pixels)} | {
+        name: image.to_bytes(image.decode(made.data, len(made.data)).pixels) for name, made in protected.items()
+    }
+    found = {
+        (name, form): find(write(levels), shot.crop, photo, house.detector)
+        for name, levels in pictures.items()
+        for form, write in FORMS.items()
+    }
+    return {
+        "own": len(people[pair.source].shots) - 1,
+        "reached": mask.outcome is MaskOutcome.REACHED,
+        "iterations": mask.iterations,
+        "size": {name: [round(made.faces[0].rms, 3), round(made.faces[0].ssim, 4)] for name, made in protected.items()},
+        "cells": {victim: _cells(judge, pair, found) for victim, judge in judges.items()},
+    }
+
+
+def _cells(judge: Judge, pair: Pair, found: Mapping[tuple[str, str], Crop | None]) -> dict[str, dict[str, Any]]:
+    """Per condition and form what the victim says; None where the face was not found."""
+    seen = [place for place, crop in found.items() if crop is not None]
+    embeddings = dict(zip(seen, judge.embed([crop for crop in found.values() if crop]), strict=True)) if seen else {}
+    cells: dict[str, dict[str, Any]] = {}
+    for (name, form), crop in found.items():
+        place = (name, form)
+        cells.setdefault(name, {})[form] = None if crop is None else judge.cell(embeddings[place], pair)
+    return cells
+
+
+def share(successes: float, n: int) -> list[float]:
+    """The share with its Wilson interval, in percent."""
+    low, high = wilson(successes, n)
+    return [round(100 * value, 1) for value in (successes / n if n else 0.0, low, high)]
+
+
+def count(rows: Sequence[Row], victim: str, name: str, form: str, targets: Targets) -> dict[str, Any]:
+    """The shares over ``rows`` of one victim, condition and form. A face that was not found is in every n, and never a
+    success. PSR counts pairs, which are not independent: its interval is that of as many trials as there are faces."""
+    cells = [row["cells"][victim][name][form] for row in rows]
+    seen = [(cell, row) for cell, row in zip(cells, rows, strict=True) if cell is not None]
+    n = len(rows)
+    far = [cell["far"] / row["own"] for cell, row in seen]
+    counted: dict[str, Any] = {
+        "n": n,
+        "no_face": n - len(seen),
+        "u_centroid": share(sum(cell["centroid"] != row["pair"][0] for cell, row in seen), n),
+        "u_mean": share(sum(cell["mean"] != row["pair"][0] for cell, row in seen), n),
+        "psr": share(sum(far), n),
+        "psr_pairs": sum(row["own"] for row in rows),
+        "self": share(sum(cell["self"] for cell, _ in seen), n),
+        "ratio": round(float(np.mean([cell["ratio"] for cell, _ in seen])), 3) if seen else None,
+    }
+    if targets is Targets.PAIR:
+        counted["t_centroid"] = share(sum(cell["centroid"] == row["pair"][1] for cell, row in seen), n)
+        counted["t_mean"] = share(sum(cell["mean"] == row["pair"][1] for cell, row in seen), n)
+    return counted
+
+
+def summary(experiment: Experiment, rows: Sequence[Row], labels: int) -> dict[str, Any]:
+    """Everything that a results file says of one experiment's rows."""
+    names = list(rows[0]["cells"][experiment.victims[0]])
+    sizes = {name: np.array([row["size"][name] for row in rows]) for name in rows[0]["size"]}
+    return {
+        "plan": asdict(experiment.plan),
+        "split": experiment.split,
+        "targets": experiment.targets,
+        "faces": len(rows),
+        "sources": len({row["pair"][0] for row in rows}),
+        "labels": labels,
+        "commits": sorted({row["commit"] for row in rows}),
+        "size": {
+            name: {
+                "rms_mean": round(float(values[:, 0].mean()), 3),
+                "rms_max": round(float(values[:, 0].max()), 3),
+                "ssim_mean": round(float(values[:, 1].mean()), 4),
+                "ssim_min": round(float(values[:, 1].min()), 4),
+            }
+            for name, values in sizes.items()
+        },
+        "reached": share(sum(row["reached"] for row in rows), len(rows)),
+        "iterations": round(float(np.mean([row["iterations"] for row in rows])), 1),
+        "seconds": {
+            "attack_per_face": round(float(np.mean([row["seconds"]["attack"] for row in rows])), 2),
+            "total": round(sum(row["seconds"]["all"] for row in rows), 1),
+        },
+        "victims": {
+            victim: {
+                name: {form: count(rows, victim, name, form, experiment.targets) for form in FORMS} for name in names
+            }
+            for victim in experiment.victims
+        },
+        "chance": {
+            "u": round(100 * (1 - 1 / labels), 1),
+            "t": round(100 / labels, 1),
+            "psr": round(100 * (1 - FAR), 1),
+        },
+    }
+
+
+def versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def _commit() -> str:
+    """The code's commit, with a + where the working tree differs from it."""
+    with suppress(OSError, subprocess.CalledProcessError):
+        command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+", "--exclude=*"]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    return "unknown"
