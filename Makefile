@@ -6,7 +6,7 @@ SETUP := $(VENV)/.installed
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup models demo test lint protos lock bench clean
+.PHONY: help setup models demo test lint protos lock bench performance clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,8 +44,18 @@ lock: $(SETUP) ## Pin every package by hash
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --all-extras --python-version 3.11 \
 		--no-emit-index-url --custom-compile-command "make lock" --upgrade pyproject.toml -o requirements.lock
 
-bench: models ## Benchmarks: one JSON object a line (use make -s bench)
-	@MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=1073741824 $(BIN)/python -m benchmarks
+PEERS := $(VENV)/peers
+
+$(PEERS)/.installed: benchmarks/requirements.lock | $(SETUP)
+	rm -rf $(PEERS)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --target $(PEERS) -r benchmarks/requirements.lock
+	@touch $@
+
+bench: models $(PEERS)/.installed ## Benchmarks: one JSON object a line (use make -s bench)
+	@MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=1073741824 PYTHONPATH=$(PEERS) $(BIN)/python -m benchmarks
+
+performance: $(SETUP) ## docs/performance.md from benchmarks/results.jsonl
+	$(BIN)/python -m benchmarks.render
 
 .PHONY: experiments
 experiments: models ## Transfer of every strength over PEOPLE=DIR (a sub-folder of photos a person), then docs/experiments.md
