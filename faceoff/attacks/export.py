@@ -77,7 +77,7 @@ def signatures(network: NetworkSet) -> dict[str, Any]:
     for method in GRAPHS:
         fields = (*method.State._fields, *method.Parameters._fields)
         own = {name: image if name in PICTURES else vector for name in fields}
-        concrete[method.SIGNATURE] = trace(stepper(method), own | stepping)
+        concrete[method.SIGNATURE] = trace(stepper(method), own | stepping, network.options.xla)
     named: dict[str, Any] = concrete | {"serving_default": concrete["embed"]}
     return named
 
@@ -96,6 +96,6 @@ def take(kind: Any, tensors: Mapping[str, tf.Tensor]) -> Any:
     return kind(**{name: tensors[name] for name in kind._fields})
 
 
-def trace(function: Signature, specs: Mapping[str, tf.TensorSpec]) -> Any:
+def trace(function: Signature, specs: Mapping[str, tf.TensorSpec], xla: bool = False) -> Any:
     named = {name: tf.TensorSpec(value.shape, value.dtype, name=name) for name, value in specs.items()}
-    return tf.function(function).get_concrete_function(**named)
+    return tf.function(function, jit_compile=xla or None).get_concrete_function(**named)

@@ -16,6 +16,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from faceoff.errors import FaceOffError, Reason
+from faceoff.networks.options import DEFAULT, BuildOptions
 
 Weight = Any
 """A numpy array, or the variable that took its place."""
@@ -125,7 +126,7 @@ class PRelu:
 
     def __call__(self, *inputs: tf.Tensor) -> tf.Tensor:
         # Of the ways to write it, the one whose gradient is a single product with what is here already.
-        return inputs[0] * tf.where(inputs[0] > 0, 1.0, self.slope)
+        return inputs[0] * tf.where(inputs[0] > 0, tf.ones([], inputs[0].dtype), self.slope)
 
 
 @dataclass(frozen=True)
@@ -213,19 +214,21 @@ class Reduce:
 
 @dataclass(frozen=True)
 class Pool:
-    """``kind`` is ``max`` or ``mean``. A mean counts padding as zeros when ``count_padding``, else not at all."""
+    """``kind`` is ``max`` or ``mean``. A mean counts padding as zeros when ``count_padding``, else not at all. ``xla``: for a
+    graph that XLA compiles."""
 
     kind: str
     size: Pair
     strides: Pair
     padding: Padding = "VALID"
     count_padding: bool = False
+    xla: bool = False
 
     def __call__(self, *inputs: tf.Tensor) -> tf.Tensor:
         (x,) = inputs
         padding = _resolve(self.padding, x, self.size, self.strides)
         if self.kind == "max":
-            return _max_pool(x, self.size, self.strides, padding)
+            return _max_pool(x, self.size, self.strides, padding, self.xla)
         if padding == "VALID" or (padding == "SAME" and not self.count_padding):
             return tf.nn.avg_pool2d(x, self.size, self.strides, padding)
         pads = _explicit(self.padding, x, self.size, self.strides)
@@ -233,7 +236,7 @@ class Pool:
         def mean(y: tf.Tensor) -> tf.Tensor:
             return tf.nn.avg_pool2d(tf.pad(y, pads), self.size, self.strides, "VALID")
 
-        return mean(x) if self.count_padding else mean(x) / mean(tf.ones([1, x.shape[1], x.shape[2], 1]))
+        return mean(x) if self.count_padding else mean(x) / mean(tf.ones([1, x.shape[1], x.shape[2], 1], x.dtype))
 
 
 @dataclass(frozen=True)
@@ -368,27 +371,36 @@ class GraphBuilder:
 class GraphBody(tf.Module):
     """Runs a graph: [B, *input_shape] float32 to the graph's output, differentiable, in inference mode.
 
-    Weights are variables, not constants, so that a SavedModel with many signatures holds them once.
+    Weights are variables, not constants, so that a SavedModel with many signatures holds them once. They and everything
+    between input and output are of the options' precision.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, options: BuildOptions = DEFAULT) -> None:
         super().__init__()
         self._graph = graph
+        self._dtype = tf.as_dtype(options.precision)
+        self._xla = options.xla
         self._weights: list[tf.Variable] = []
         self._steps = [(node.name, self._with_variables(node.op), node.inputs) for node in graph.nodes]
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
-        values = {INPUT: tf.ensure_shape(images, (None, *self._graph.input_shape))}
+        values = {INPUT: tf.cast(tf.ensure_shape(images, (None, *self._graph.input_shape)), self._dtype)}
         for name, op, inputs in self._steps:
             values[name] = op(*(values[i] for i in inputs))
-        return values[self._graph.output]
+        return tf.cast(values[self._graph.output], tf.float32)
+
+    def built(self, options: BuildOptions) -> GraphBody:
+        """The same network with other options."""
+        return GraphBody(self._graph, options)
 
     def _with_variables(self, op: Any) -> Operation:
         arrays = {f.name: getattr(op, f.name) for f in fields(op) if isinstance(getattr(op, f.name), np.ndarray)}
-        variables = {name: tf.Variable(array, trainable=False, dtype=tf.float32) for name, array in arrays.items()}
+        variables = {name: tf.Variable(tf.cast(array, self._dtype), trainable=False) for name, array in arrays.items()}
         self._weights += variables.values()
-        folded: Operation = replace(op, **variables)
-        return folded
+        if isinstance(op, Pool):
+            op = replace(op, xla=self._xla)
+        ready: Operation = replace(op, **variables)
+        return ready
 
 
 def zeros(size: int) -> NDArray[np.float32]:
@@ -402,11 +414,13 @@ def batch_norm(gamma: Weight, beta: Weight, mean: Weight, variance: Weight, epsi
     return Affine(scale.astype(np.float32), (beta - mean * scale).astype(np.float32))
 
 
-def _max_pool(x: tf.Tensor, size: Pair, strides: Pair, padding: Any) -> tf.Tensor:
-    """Max pooling whose gradient is added up image by image. That of TensorFlow's usual one adds up overlapping windows in an
-    order that depends on the batch (docs/decisions/0007)."""
+def _max_pool(x: tf.Tensor, size: Pair, strides: Pair, padding: Any, xla: bool) -> tf.Tensor:
+    """Max pooling whose gradient is added up image by image, which XLA does not know. That of TensorFlow's usual one adds up
+    overlapping windows in an order that depends on the batch (docs/decisions/0007)."""
     if not isinstance(padding, str):
         x, padding = tf.pad(x, padding, constant_values=-math.inf), "VALID"
+    if xla:
+        return tf.nn.max_pool2d(x, size, strides, padding)
     return tf.nn.max_pool_with_argmax(x, size, strides, padding)[0]
 
 

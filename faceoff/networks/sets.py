@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.align import JITTER_SIZE, aligned, normalised
 from faceoff.networks.card import Card
+from faceoff.networks.graph import GraphBody
 from faceoff.networks.importers import Body
+from faceoff.networks.options import DEFAULT, BuildOptions, Precision
 
 
 def set_name(members: Sequence[str]) -> str:
@@ -17,13 +20,17 @@ def set_name(members: Sequence[str]) -> str:
 
 
 class NetworkSet(tf.Module):
-    """Members are ordered by name, so a set's embedding does not depend on how it was written down."""
+    """Members are ordered by name, so a set's embedding does not depend on how it was written down.
 
-    def __init__(self, members: Sequence[tuple[Card, Body]]) -> None:
+    Raises INVALID_ARGUMENT for a member that cannot be computed in the options' precision.
+    """
+
+    def __init__(self, members: Sequence[tuple[Card, Body]], options: BuildOptions = DEFAULT) -> None:
         super().__init__(name="network_set")
         ordered = sorted(members, key=lambda member: member[0].name)
+        self.options = options
         self.cards = tuple(card for card, _ in ordered)
-        self.bodies = [body for _, body in ordered]
+        self.bodies = [_built(options, *member) for member in ordered]
         self.sizes = tuple(card.embedding_size for card in self.cards)
 
     def embed(self, images: tf.Tensor, landmarks: tf.Tensor, jitter: tf.Tensor | None = None) -> tf.Tensor:
@@ -40,3 +47,15 @@ class NetworkSet(tf.Module):
             # Not l2_normalize: its reciprocal root rounds differently for 8 faces than for 7.
             parts.append(raw / tf.sqrt(tf.reduce_sum(tf.square(raw), -1, keepdims=True) + 1e-12))
         return tf.concat(parts, axis=-1)
+
+
+def _built(options: BuildOptions, card: Card, body: Body) -> Body:
+    if isinstance(body, GraphBody):
+        return body if options == DEFAULT else body.built(options)
+    if options.precision is Precision.FLOAT32:
+        return body
+    raise FaceOffError(
+        Reason.INVALID_ARGUMENT,
+        f"{card.name} cannot be computed in {options.precision}: it is run just as its file says.",
+        "Build the set with --precision float32.",
+    )

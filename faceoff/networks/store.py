@@ -8,13 +8,16 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from faceoff.errors import FaceOffError, Reason
 from faceoff.files import disk_errors
 from faceoff.networks.card import Card
 from faceoff.networks.home import Home
+from faceoff.networks.options import DEFAULT, BuildOptions, Precision
 from faceoff.networks.sets import set_name
 
 FORMAT = 2
@@ -23,16 +26,19 @@ FORMAT = 2
 MANIFEST = "faceoff.json"
 
 
-def build(cards: Sequence[Card], home: Home) -> str:
+def build(cards: Sequence[Card], home: Home, options: BuildOptions | None = None) -> str:
     """Convert the cards' weight files into one set's SavedModel and return the model's name.
 
     A set that is already there from the same weights is left alone; else a higher version appears beside the old one,
-    whole or not at all. Raises NETWORK_MISSING when a weight file has not been fetched, and DISK_FULL.
+    whole or not at all. ``options`` that are not given are those of the newest version. Raises NETWORK_MISSING when a
+    weight file has not been fetched, INVALID_ARGUMENT when a network cannot be computed as the options say, and DISK_FULL.
     """
     name = set_name([card.name for card in cards])
-    manifest = {"format": FORMAT, "weights": {card.name: _digest(card, home) for card in cards}}
     latest = newest(name, home)
-    if latest and _manifest(home.model(name, latest)) == manifest:
+    present = _manifest(home.model(name, latest)) if latest else {}
+    options = options or _options(present)
+    manifest = {"format": FORMAT, "weights": {card.name: _digest(card, home) for card in cards}, **asdict(options)}
+    if present == manifest:
         return name
 
     # TensorFlow takes seconds to import: only a build needs it.
@@ -42,7 +48,7 @@ def build(cards: Sequence[Card], home: Home) -> str:
     from faceoff.networks.importers import load
     from faceoff.networks.sets import NetworkSet
 
-    network = NetworkSet([(card, load(home.weights(card), card)) for card in cards])
+    network = NetworkSet([(card, load(home.weights(card), card)) for card in cards], options)
     folder = home.model(name, latest + 1)
     unfinished = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
     try:
@@ -89,8 +95,15 @@ def _digest(card: Card, home: Home) -> str:
     return digest.hexdigest()
 
 
-def _manifest(folder: Path) -> object:
+def _manifest(folder: Path) -> dict[str, Any]:
     try:
-        return json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError):
-        return None
+        return dict(json.loads((folder / MANIFEST).read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _options(manifest: Mapping[str, Any]) -> BuildOptions:
+    try:
+        return BuildOptions(Precision(manifest["precision"]), bool(manifest["xla"]))
+    except (KeyError, ValueError):  # of an older format
+        return DEFAULT

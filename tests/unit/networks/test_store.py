@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+from faceoff.attacks.attacker import LocalAttacker
 from faceoff.errors import FaceOffError, Reason
 from faceoff.networks import catalogue, store
 from faceoff.networks.check import check, known_crop
 from faceoff.networks.home import Home
 from faceoff.networks.local import LocalNetworks
+from faceoff.networks.options import BuildOptions, Precision
 from faceoff.networks.sets import set_name
-from faceoff.types import Array
+from faceoff.types import Array, Plan
 from tests.unit import tiny
 
 CARD = """
@@ -40,8 +43,10 @@ def home(tmp_path: Path) -> Home:
 
 def write_weights(home: Home, seed: int) -> None:
     keras.utils.set_random_seed(seed)
-    layers = [keras.layers.Conv2D(4, 5, strides=4, activation="relu"), keras.layers.Flatten(), keras.layers.Dense(5)]
-    model = keras.Sequential([keras.Input((40, 40, 3)), *layers])
+    images = keras.Input((40, 40, 3))
+    x = keras.layers.Conv2D(4, 5, strides=2, activation="relu")(images)
+    x = keras.layers.MaxPool2D(3, strides=2)(x)
+    model = keras.Model(images, keras.layers.Dense(5)(keras.layers.Flatten()(x)))
     path = home.weights(catalogue.card("mine", home))
     path.parent.mkdir(parents=True, exist_ok=True)
     model.save(path)
@@ -71,6 +76,37 @@ def test_other_weights_become_a_higher_version(home: Home) -> None:
     assert not np.allclose(before, after)
     manifest = json.loads((home.model("mine", 2) / store.MANIFEST).read_text())
     assert set(manifest["weights"]) == {"mine"}
+
+
+def test_options_stay_until_others_are_named(home: Home) -> None:
+    def build(options: BuildOptions | None = None) -> tuple[int, str]:
+        store.build([catalogue.card("mine", home)], home, options)
+        version = store.newest("mine", home)
+        return version, json.loads((home.model("mine", version) / store.MANIFEST).read_text())["precision"]
+
+    half = BuildOptions(Precision.BFLOAT16)
+    assert build() == build(BuildOptions()) == (1, "float32")
+    exact = embedding(home)
+    assert build(half) == build(half) == build() == (2, "bfloat16")
+    assert 0 < np.abs(embedding(home) - exact).max() < 0.02
+    write_weights(home, seed=1)
+    assert build() == (3, "bfloat16")
+    assert build(BuildOptions()) == (4, "float32")
+
+
+def test_compiled_steps_give_what_plain_ones_give(home: Home) -> None:
+    card = catalogue.card("mine", home)
+    crops = tiny.crops(2)
+    plan = replace(Plan(), surrogates=("mine",), iterations=3)
+    deltas = []
+    for xla in (False, True):
+        store.build([card], home, BuildOptions(xla=xla))
+        saved = (home.model("mine", store.newest("mine", home)) / "saved_model.pb").read_bytes()
+        assert (b"_XlaMustCompile\x12\x02(\x01" in saved) is xla
+        masks = LocalAttacker(LocalNetworks(home), lambda name: card).attack(crops, plan, lambda progress: None)
+        deltas.append(np.stack([mask.delta for mask in masks]))
+    assert np.abs(deltas[0]).max() > 0
+    assert np.abs(deltas[0] - deltas[1]).mean() < 1e-3
 
 
 def test_a_build_that_fails_leaves_nothing(home: Home) -> None:
