@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from faceoff.types import Loss
 
-CODES: dict[Loss, int] = {Loss.TARGET: 0, Loss.HINGE: 1, Loss.DODGE: 2}
+CODES: dict[Loss, int] = {Loss.TARGET: 0, Loss.HINGE: 1, Loss.DODGE: 2, Loss.CROWD: 3}
 """How a loss is named in a tensor."""
 
 ABSENT = 4.0
@@ -57,7 +57,8 @@ def evaluate(embeddings: tf.Tensor, goal: Goal, sizes: Sequence[int]) -> tuple[t
     """The loss to minimise [B], a mean over the members, and whether the goal holds on every member [B] bool.
 
     target: d'(x, A_t).   hinge: [d'(x, A_t) - min over y != t of d'(x, A_y) + kappa]+, which is zero exactly when t is the
-    nearest label by kappa (the paper prints max; docs/decisions/0004).   dodge: -d'(x, A_source).
+    nearest label by kappa (the paper prints max; docs/decisions/0004).   dodge: -d'(x, A_source).   crowd: the mean over
+    y != s of d'(x, A_y) less d'(x, A_source), away from the source towards everybody and so nobody (docs/decisions/0008).
     """
     d = distances(embeddings, goal.galleries, goal.weights, goal.cosine, sizes)
     to_source = d[:, 0]
@@ -65,8 +66,11 @@ def evaluate(embeddings: tf.Tensor, goal: Goal, sizes: Sequence[int]) -> tuple[t
     to_target = tf.reduce_sum(d * is_target, 1)
     nearest_other = tf.reduce_min(d + ABSENT * is_target, 1)
     gap = to_target - nearest_other + goal.kappa[:, None]
-    losses = tf.stack([to_target, tf.nn.relu(gap), -to_source], axis=1)
-    reached = tf.stack([to_target < nearest_other, gap <= 0, to_source >= goal.thresholds], axis=1)
+    present = tf.cast(tf.reduce_sum(goal.weights, -1) > 0, tf.float32)[:, 1:, None]
+    to_crowd = tf.reduce_sum(d[:, 1:] * present, 1) / tf.maximum(tf.reduce_sum(present, 1), 1.0)
+    away = to_source >= goal.thresholds
+    losses = tf.stack([to_target, tf.nn.relu(gap), -to_source, to_crowd - to_source], axis=1)
+    reached = tf.stack([to_target < nearest_other, gap <= 0, away, away], axis=1)
     chosen = tf.one_hot(goal.kind, len(CODES))
     loss = tf.reduce_sum(tf.reduce_mean(losses, -1) * chosen, 1)
     success = tf.reduce_any(tf.reduce_all(reached, -1) & (chosen > 0), 1)

@@ -144,6 +144,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "kappa": (0.0, 100.0),
     "jitter": (0.0, 3.0),
     "decay": (0.0, 1.0),
+    "shrink": (0.0, 1.0),
     "search_steps": (1, 30),
     "initial_const": (1e-6, 1e6),
     "largest_const": (1e-6, 1e12),

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from faceoff.attacks.parts import Embed, Loop, per_image, repeat
-from faceoff.attacks.task import Answer, Steps, Task, chunks
+from faceoff.attacks.task import Answer, Steps, Task, Views, chunks
 from faceoff.attacks.task import State as Tensors
 from faceoff.losses import Goal, evaluate
 from faceoff.networks.means import image_sum
@@ -55,10 +55,10 @@ def steps(
     state: State,
     goal: Goal,
     parameters: Parameters,
-    jitter: tf.Tensor,
+    count: tf.Tensor,
     sizes: tuple[int, ...],
 ) -> Loop:
-    """As many steps as ``jitter`` [B, k, M, 4] has on size(delta) + c * loss, where size is ||delta||^2 for l2 and the sum of
+    """``count`` steps on size(delta) + c * loss, where size is ||delta||^2 for l2 and the sum of
     [|delta_i| - tau]+ for linf; the loss returned is this whole sum."""
     is_linf = parameters.linf > 0
 
@@ -70,7 +70,7 @@ def steps(
             delta = perturbation(state.w, images, parameters.window)
             square = tf.reshape(image_sum(tf.square(delta)), [-1])
             over = tf.reshape(image_sum(tf.nn.relu(tf.abs(delta) - per_image(parameters.tau))), [-1])
-            goal_loss, success = evaluate(embed(images + delta, jitter[:, index]), goal, sizes)
+            goal_loss, success = evaluate(embed(images + delta, index), goal, sizes)
             loss = tf.where(is_linf, over, square) + parameters.const * goal_loss
             total = tf.reduce_sum(loss)
         gradient = tape.gradient(total, state.w)
@@ -91,7 +91,7 @@ def steps(
         )
         return index + 1, state, loss, success
 
-    return repeat(step, images, state, jitter)
+    return repeat(step, images, state, count)
 
 
 def perturbation(w: tf.Tensor, images: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
@@ -109,7 +109,7 @@ def nothing_found(task: Task) -> Tensors:
 
 
 def round_of(
-    task: Task, w: Float, best: Tensors, jitter: Float, **values: float
+    task: Task, w: Float, best: Tensors, views: Views, **values: float
 ) -> Steps[tuple[Tensors, int, list[float]]]:
     """One round of a search: ``plan.iterations`` steps from ``w``, or fewer once a tenth of them has not lowered the loss
     (Carlini and Wagner's abort_early). ``values`` are const, linf and tau."""
@@ -126,7 +126,7 @@ def round_of(
     state: Tensors = {"w": w, "m": zeros, "v": zeros, "count": np.float32(0), "found": np.float32(0)} | best
     fixed: Tensors = {name: np.float32(value) for name, value in values.items()}
     fixed |= {"rate": np.float32(task.plan.step_size), "window": task.window}
-    return (yield from chunks(task, SIGNATURE, fixed, state, jitter, stuck))
+    return (yield from chunks(task, SIGNATURE, fixed, state, views, stuck))
 
 
 def result(task: Task, best: Tensors, w: Float, steps: int, trace: list[float]) -> Mask:

@@ -21,7 +21,7 @@ def run(task: Task) -> Steps[Mask]:
     from where the one before has got to; without, each starts from the photo, as in the paper.
     """
     plan, image = task.plan, task.image
-    noise, jitter = randomness(task)
+    noise, views = randomness(task)
     w = (cw.to_tanh(image) + 1e-3 * noise).astype(np.float32)
     total, trace = 0, list[float]()
     if plan.warm_start:
@@ -32,7 +32,7 @@ def run(task: Task) -> Steps[Mask]:
     best, last = cw.nothing_found(task), w
     const, lower, upper = plan.initial_const, 0.0, plan.largest_const
     for _ in range(plan.search_steps):
-        state, steps, seen = yield from cw.round_of(task, w, best, jitter, const=const, linf=0, tau=0)
+        state, steps, seen = yield from cw.round_of(task, w, best, views, const=const, linf=0, tau=0)
         total, trace = total + steps, trace + seen
         best = {name: state[name] for name in best}
         last = state["w"]

@@ -15,13 +15,13 @@ HALVING = 0.5
 def run(task: Task) -> Steps[Mask]:
     """The mask with the smallest largest change that reached the goal, else the last. ``plan.search_steps`` trials: one that
     reaches the goal halves tau and the next starts from it, one that does not doubles c."""
-    noise, jitter = randomness(task)
+    noise, views = randomness(task)
     w = (cw.to_tanh(task.image) + 1e-3 * noise).astype(np.float32)
     best, last = cw.nothing_found(task), w
     const, tau = task.plan.initial_const, 1.0
     total, trace = 0, list[float]()
     for _ in range(task.plan.search_steps):
-        state, steps, seen = yield from cw.round_of(task, w, best, jitter, const=const, linf=1, tau=tau)
+        state, steps, seen = yield from cw.round_of(task, w, best, views, const=const, linf=1, tau=tau)
         total, trace = total + steps, trace + seen
         best = {name: state[name] for name in best}
         last = state["w"]

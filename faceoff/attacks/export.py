@@ -13,6 +13,7 @@ from faceoff import losses
 from faceoff.attacks import parts
 from faceoff.attacks.methods import GRAPHS
 from faceoff.networks.align import JITTER_SIZE
+from faceoff.networks.resolution import at_resolution
 from faceoff.networks.sets import NetworkSet
 from faceoff.types import CROP_SIZE
 
@@ -39,7 +40,11 @@ def signatures(network: NetworkSet) -> dict[str, Any]:
         "cosine": spec(),
         "thresholds": spec(members),
     }
-    stepping = shared | {"jitter": spec(None, members, JITTER_SIZE), "window": spec(CROP_SIZE, CROP_SIZE, 1)}
+    stepping = shared | {
+        "jitter": spec(None, members, JITTER_SIZE),
+        "resolution": spec(None, dtype=tf.int32),
+        "window": spec(CROP_SIZE, CROP_SIZE, 1),
+    }
     image, vector = spec(*IMAGE), spec()
 
     def embed(images: tf.Tensor, landmarks: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -48,23 +53,24 @@ def signatures(network: NetworkSet) -> dict[str, Any]:
     def value_and_gradient(
         images: tf.Tensor, landmarks: tf.Tensor, jitter: tf.Tensor, **goal: tf.Tensor
     ) -> dict[str, tf.Tensor]:
+        def seen(x: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
+            return network.embed(x, landmarks, jitter)
+
         loss, success, gradient = parts.value_and_gradient(
-            lambda x, views: network.embed(x, landmarks, views), images, jitter, losses.Goal(**goal), network.sizes
+            seen, images, tf.constant(0), losses.Goal(**goal), network.sizes
         )
         return {"loss": loss, "success": success, "gradient": gradient}
 
     def stepper(method: Any) -> Signature:
-        def run(images: tf.Tensor, landmarks: tf.Tensor, jitter: tf.Tensor, **rest: tf.Tensor) -> dict[str, tf.Tensor]:
+        def run(
+            images: tf.Tensor, landmarks: tf.Tensor, jitter: tf.Tensor, resolution: tf.Tensor, **rest: tf.Tensor
+        ) -> dict[str, tf.Tensor]:
+            def seen(x: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+                return network.embed(at_resolution(x, resolution[:, index]), landmarks, jitter[:, index])
+
             state, goal, parameters = (take(kind, rest) for kind in (method.State, losses.Goal, method.Parameters))
-            state, loss, success = method.steps(
-                lambda x, views: network.embed(x, landmarks, views),
-                images,
-                state,
-                goal,
-                parameters,
-                jitter,
-                network.sizes,
-            )
+            count = tf.shape(jitter)[1]
+            state, loss, success = method.steps(seen, images, state, goal, parameters, count, network.sizes)
             answer: dict[str, tf.Tensor] = state._asdict() | {"loss": loss, "success": success}
             return answer
 

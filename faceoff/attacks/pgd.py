@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from faceoff.attacks.parts import Embed, l2, l2_radius, per_image, repeat, value_and_gradient
+from faceoff.attacks.parts import Embed, Loop, l2, l2_radius, per_image, repeat, value_and_gradient
 from faceoff.attacks.task import Answer, Steps, Task, chunks, judge, randomness
 from faceoff.losses import Goal
 from faceoff.networks.means import image_mean
@@ -28,12 +28,14 @@ class State(NamedTuple):
 
 class Parameters(NamedTuple):
     """``epsilon`` [B]: for l2 the RMS over the window, for linf the largest change; ``step_size`` [B] share of epsilon;
-    ``linf`` [B] 1 for linf, 0 for l2; ``decay`` [B] of the momentum; ``window`` [B, S, S, 1]."""
+    ``linf`` [B] 1 for linf, 0 for l2; ``decay`` [B] of the momentum; ``differ`` [B] 1 where every step has another view;
+    ``window`` [B, S, S, 1]."""
 
     epsilon: tf.Tensor
     step_size: tf.Tensor
     linf: tf.Tensor
     decay: tf.Tensor
+    differ: tf.Tensor
     window: tf.Tensor
 
 
@@ -50,19 +52,15 @@ def steps(
     state: State,
     goal: Goal,
     parameters: Parameters,
-    jitter: tf.Tensor,
+    count: tf.Tensor,
     sizes: tuple[int, ...],
-) -> tuple[State, tf.Tensor, tf.Tensor]:
-    """As many steps as ``jitter`` [B, k, M, 4] has; returns the state, and of the last iterate evaluated (the one before the
-    last step) the loss [B] and whether the goal held [B].
-
-    The best iterate is kept by its loss. Under jitter every loss is of another view, so there the latest is the best.
-    """
+) -> Loop:
+    """``count`` steps. The best iterate is kept by its loss; where the steps' views ``differ`` [B] no loss can be compared with
+    another, so there the latest is the best. The last step's own result is not evaluated here."""
     is_linf = per_image(parameters.linf) > 0
     cap = per_image(parameters.epsilon) * parameters.window
     radius = l2_radius(parameters.epsilon, parameters.window)
     size = per_image(parameters.step_size)
-    jittered = tf.reduce_any(jitter != 0, [1, 2, 3])
 
     def signs(direction: tf.Tensor) -> tf.Tensor:
         return tf.cond(tf.reduce_any(is_linf), lambda: soft_sign(direction), lambda: direction)
@@ -70,8 +68,8 @@ def steps(
     def step(
         index: tf.Tensor, state: State, loss: tf.Tensor, success: tf.Tensor
     ) -> tuple[tf.Tensor, State, tf.Tensor, tf.Tensor]:
-        loss, success, gradient = value_and_gradient(embed, images + state.delta, jitter[:, index], goal, sizes)
-        better = jittered | (loss < state.best_loss)
+        loss, success, gradient = value_and_gradient(embed, images + state.delta, index, goal, sizes)
+        better = (parameters.differ > 0) | (loss < state.best_loss)
         gradient = gradient * parameters.window
         scale = image_mean(tf.abs(gradient)) + 1e-24
         momentum = per_image(parameters.decay) * state.momentum + gradient / scale
@@ -85,13 +83,13 @@ def steps(
         )
         return index + 1, state, loss, success
 
-    return repeat(step, images, state, jitter)
+    return repeat(step, images, state, count)
 
 
 def run(task: Task) -> Steps[Mask]:
     """The best mask seen; with ``plan.early`` the first one that reaches the goal."""
     plan, image = task.plan, task.image
-    noise, jitter = randomness(task)
+    noise, views = randomness(task)
     # Where a face meets its own embedding the dodge has no slope: every start is a little off the photo.
     start = (0.1 * plan.epsilon * noise * task.window).astype(np.float32)
     state = {
@@ -106,12 +104,13 @@ def run(task: Task) -> Steps[Mask]:
         "step_size": np.float32(plan.step_size),
         "linf": np.float32(plan.method is Method.PGD_LINF),
         "decay": np.float32(plan.decay),
+        "differ": np.float32(plan.jitter > 0 or plan.shrink > 0),
     }
 
     def reached(steps: int, answer: Answer) -> bool:
         return plan.early and bool(answer["success"])
 
-    state, steps, trace = yield from chunks(task, SIGNATURE, fixed, state, jitter, reached)
+    state, steps, trace = yield from chunks(task, SIGNATURE, fixed, state, views, reached)
     # The last step's result has not been looked at yet, and under jitter no loss was of the plain view.
     last, best = (yield from judge(task, state["delta"])), (yield from judge(task, state["best_delta"]))
     keep_best = (best[0], -best[1]) > (last[0], -last[1])

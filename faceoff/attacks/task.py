@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from faceoff import losses
+from faceoff.networks.resolution import FACTORS
 from faceoff.types import Array, Crop, Float, Mask, MaskOutcome, Plan
 
 CHUNK = 10
@@ -23,6 +24,15 @@ JITTER = np.array([0.07, 0.07, 0.18, 0.2], np.float32)
 
 State = dict[str, Any]
 """What a method's graph hands from one chunk to the next, by the names of its State's fields."""
+
+
+class Views(NamedTuple):
+    """How each of N steps sees the face: ``jitter`` [N, M, 4] (faceoff.networks.align) and ``resolution`` [N] int32
+    (faceoff.networks.resolution)."""
+
+    jitter: Float
+    resolution: Array
+
 
 Answer = Mapping[str, Array]
 T = TypeVar("T")
@@ -78,21 +88,21 @@ def chunks(
     signature: str,
     fixed: State,
     state: State,
-    jitter: Float,
+    views: Views,
     finished: Callable[[int, Answer], bool] = lambda steps, answer: False,
 ) -> Steps[tuple[State, int, list[float]]]:
-    """As many steps as ``jitter`` [N, M, 4] has, a chunk a call, or fewer when ``finished`` says so after one (it gets the
+    """As many steps as there are views, a chunk a call, or fewer when ``finished`` says so after one (it gets the
     steps so far and the chunk's answer). Returns the state, the steps made and the loss after each chunk."""
     trace: list[float] = []
     done = 0
-    while done < len(jitter):
-        views = jitter[done : done + CHUNK]
-        answer = yield Call(
-            signature, {**task.inputs, **fixed, **state, "jitter": views}, (*state, "loss", "success"), len(views)
-        )
+    while done < len(views.jitter):
+        chunk = {name: value[done : done + CHUNK] for name, value in views._asdict().items()}
+        steps = len(chunk["jitter"])
+        inputs = {**task.inputs, **fixed, **state, **chunk}
+        answer = yield Call(signature, inputs, (*state, "loss", "success"), steps)
         state = {name: answer[name] for name in state}
         trace.append(float(answer["loss"]))
-        done += len(views)
+        done += steps
         if finished(done, answer):
             break
     return state, done, trace
@@ -106,13 +116,15 @@ def judge(task: Task, delta: Float) -> Steps[tuple[bool, float]]:
     return bool(success[0]), float(loss[0])
 
 
-def randomness(task: Task) -> tuple[Float, Float]:
-    """The start noise [S, S, 3] (unit variance) and the jitter of every step [N, M, 4], from the plan's seed alone: a face's
-    mask must not depend on who shares its batch, nor on where the networks run."""
-    random = np.random.default_rng(task.plan.seed)
+def randomness(task: Task) -> tuple[Float, Views]:
+    """The start noise [S, S, 3] (unit variance) and every step's view, from the plan's seed alone: a face's mask must not
+    depend on who shares its batch, nor on where the networks run."""
+    plan = task.plan
+    random = np.random.default_rng(plan.seed)
     noise = random.standard_normal(task.image.shape, np.float32)
-    steps = (task.plan.iterations, len(task.sizes), len(JITTER))
-    drawn = random.uniform(-1, 1, steps) * JITTER * task.plan.jitter
+    drawn = random.uniform(-1, 1, (plan.iterations, len(task.sizes), len(JITTER))) * JITTER * plan.jitter
     factor = np.exp(drawn[..., 2] + 1j * drawn[..., 3]) - 1
     jitter = np.stack([drawn[..., 0], drawn[..., 1], factor.real, factor.imag], axis=-1)
-    return noise, jitter.astype(np.float32)
+    smaller = random.integers(1, len(FACTORS), plan.iterations)
+    resolution = np.where(random.uniform(size=plan.iterations) < plan.shrink, smaller, 0)
+    return noise, Views(jitter.astype(np.float32), resolution.astype(np.int32))

@@ -84,7 +84,7 @@ def test_reaches_its_goal_within_its_budget(networks: tiny.TinyNetworks, method:
 
 @pytest.mark.parametrize("method", list(Method))
 def test_batch_mates_make_no_difference(networks: tiny.TinyNetworks, method: Method) -> None:
-    plan = replace(ROWS[method], jitter=1.0, epsilon=0.03, iterations=20)
+    plan = replace(ROWS[method], jitter=1.0, shrink=0.5, epsilon=0.03, iterations=20)
     crops = tiny.crops(4)
     together = attack(networks, plan, crops)
     alone = attack(networks, plan, crops[2:3])
@@ -143,7 +143,7 @@ def test_more_faces_than_a_batch(networks: tiny.TinyNetworks) -> None:
 
 
 def test_early_ends_at_the_first_mask_that_reaches_the_goal(networks: tiny.TinyNetworks) -> None:
-    plan = replace(ROWS[Method.PGD_L2], iterations=200, jitter=0.5)
+    plan = replace(ROWS[Method.PGD_L2], iterations=200, jitter=0.5, shrink=0.5)
     whole, early = (attack(networks, replace(plan, early=early), tiny.crops(1))[0] for early in (False, True))
     assert whole.iterations == 200
     assert early.iterations < 100

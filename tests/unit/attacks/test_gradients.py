@@ -45,7 +45,7 @@ def test_gradient_agrees_with_finite_differences(kind: Loss, cosine: float) -> N
         return np.asarray(value, np.float64)
 
     _, _, gradient = parts.value_and_gradient(
-        lambda at, views: network.embed(at, landmarks, views), start, jitter, wanted, network.sizes
+        lambda at, _: network.embed(at, landmarks, jitter), start, tf.constant(0), wanted, network.sizes
     )
     gradient = gradient.numpy()
     for trial in range(3):
