@@ -10,7 +10,7 @@ from pathlib import Path
 from faceoff import image
 from faceoff.errors import FaceOffError, Reason
 from faceoff.rooms import Detector
-from faceoff.types import Crop, Gallery
+from faceoff.types import OWN, Crop, Gallery
 
 
 class Split(StrEnum):
@@ -24,11 +24,13 @@ class Split(StrEnum):
 
 class Targets(StrEnum):
     """Whom the attack is told of: nobody; the pair's target, with everybody's photos but those under attack (as in the
-    paper, the source's other photos are among them); or all others, to choose from, and nothing of the source."""
+    paper, the source's other photos are among them); all others, and nothing of the source; or all others and the
+    source's other photos."""
 
     NONE = "none"
     PAIR = "pair"
     AUTO = "auto"
+    OWN = "own"
 
 
 @dataclass(frozen=True)
@@ -102,16 +104,19 @@ def pairs(people: Sequence[Person], split: Split, targeted: bool, limit: int = 0
 
 
 def gallery(people: Sequence[Person], pair: Pair, targets: Targets) -> Gallery:
-    """The photos that the attack on ``pair`` is given. It is the same for all pairs of a target (PAIR), of a source (AUTO) or
-    for all (NONE), so that they share a batch; whatever is under attack in one of them is left out."""
+    """The photos that the attack on ``pair`` is given. It is the same for all pairs of a target (PAIR), of a source (AUTO, OWN)
+    or for all (NONE), so that they share a batch. What a pair of the group attacks is left out of PAIR; in OWN the attack
+    itself counts a photo once."""
     if targets is Targets.NONE:
         return {}
-    if targets is Targets.AUTO:
-        return {
+    if targets in (Targets.AUTO, Targets.OWN):
+        others = {
             person.name: [shot.crop for shot in person.shots]
             for index, person in enumerate(people)
             if index != pair.source
         }
+        own = {OWN: [shot.crop for shot in people[pair.source].shots]}
+        return others | own if targets is Targets.OWN else others
     known = {}
     for index, person in enumerate(people):
         attacked = None if index == pair.target else shot_of(people, index, pair.target)

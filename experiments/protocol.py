@@ -196,9 +196,8 @@ def _groups(missing: Sequence[Pair], targets: Targets) -> list[list[Pair]]:
     """Pairs that share a gallery and a target, at most GROUP at a time."""
     alike: dict[int, list[Pair]] = {}
     for pair in missing:
-        alike.setdefault({Targets.NONE: 0, Targets.PAIR: pair.target, Targets.AUTO: pair.source}[targets], []).append(
-            pair
-        )
+        shared = {Targets.NONE: 0, Targets.PAIR: pair.target}.get(targets, pair.source)
+        alike.setdefault(shared, []).append(pair)
     return [same[start : start + GROUP] for same in alike.values() for start in range(0, len(same), GROUP)]
 
 

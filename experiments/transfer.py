@@ -39,7 +39,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--victims", type=names, metavar="A,B", help="default: every other network with a threshold")
     made.add_argument(
         "--targets", type=Targets, choices=list(Targets),
-        help="whom the attack may know: nobody, the pair's target, or all others (default: none to dodge, else pair)",
+        help="whom the attack may know: nobody, the pair's target, all others, or all others and the source's other photos "
+        "(default: none to dodge, own for the crowd, else pair)",
     )  # fmt: skip
     made.add_argument("--split", type=Split, choices=list(Split), default=Split.ALL, help="whose photos (default: all)")
     made.add_argument("--pairs", type=int, default=0, metavar="N", help="only so many pairs, evenly spread")
@@ -69,7 +70,7 @@ def experiment_of(options: argparse.Namespace) -> Experiment:
 
 
 def default_targets(plan: Plan) -> Targets:
-    return Targets.NONE if plan.loss is Loss.DODGE else Targets.PAIR
+    return {Loss.DODGE: Targets.NONE, Loss.CROWD: Targets.OWN}.get(plan.loss, Targets.PAIR)
 
 
 def default_victims(plan: Plan) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from faceoff.types import Method, Plan, Reference
+from faceoff.types import Loss, Method, Plan, Reference
 
 WINDOW_SHARE = 0.78
 """A mask's RMS over its window, as a share of its RMS on the face, where most of it gathers. With epsilon at that share of
@@ -13,7 +13,16 @@ the budget the mask is optimised at the size that it will have, which transfers 
 
 def _strength(rms: float, iterations: int) -> Plan:
     """The plan whose mask has at most ``rms`` 8-bit levels on the face."""
-    return Plan(epsilon=WINDOW_SHARE * rms / 255, rms=rms, iterations=iterations, jitter=1.0, decay=0.8, alpha=1.2)
+    return Plan(
+        epsilon=WINDOW_SHARE * rms / 255,
+        rms=rms,
+        iterations=iterations,
+        jitter=1.0,
+        shrink=0.5,
+        decay=0.8,
+        loss=Loss.CROWD,
+        alpha=1.2,
+    )
 
 
 STRENGTHS: dict[str, Plan] = {

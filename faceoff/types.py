@@ -141,9 +141,9 @@ class Plan:
     momentum, ``shrink`` the share of the steps that see the photo smaller, as a site may publish it. ``reference`` and
     ``metric`` say how far a face is from a person. ``early`` ends PGD at the first mask that reaches the goal.
     ``search_steps`` are CW's rounds, ``initial_const`` and ``largest_const`` bound its constant c, ``warm_start`` is how many
-    PGD steps CW l2 begins from. ``alpha`` amplifies the mask (paper section 2.2), ``rms`` is the visibility budget on the face in 8-bit levels that caps
-    alpha (0: no cap), ``target`` the label of the gallery to resemble (empty: the farthest from each face), ``seed`` makes
-    the mask repeatable.
+    PGD steps CW l2 begins from. ``alpha`` amplifies the mask (paper section 2.2), ``rms`` is the visibility budget on the
+    face in 8-bit levels that caps alpha (0: no cap), ``target`` the label of the gallery to resemble (empty: the farthest
+    from each face), ``seed`` makes the mask repeatable.
     """
 
     method: Method = Method.PGD_L2

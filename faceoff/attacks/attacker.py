@@ -41,6 +41,9 @@ RECOGNISED_FAR = 1e-2
 UNKNOWN_THRESHOLD = 1.2
 """For a card without measured thresholds: between two unrelated faces, unit embeddings are about 1.4 apart."""
 
+SAME_PHOTO = 1e-3
+"""Embeddings nearer than this are of one photo, which counts once."""
+
 
 class LocalAttacker:
     """faceoff.rooms.Attacker over any faceoff.rooms.Networks. ``card`` finds a network's card by its name. Requests of
@@ -82,7 +85,8 @@ def face(crop: Crop, plan: Plan, people: Mapping[str, Sequence[Float]], cards: S
     source = yield from embed(crop.pixels, crop.landmarks)
     sizes = [card.embedding_size for card in cards]
     others = {label: members for label, members in people.items() if label != OWN}
-    labels = [np.stack([source, *people.get(OWN, ())]), *map(np.stack, others.values())]
+    own = [photo for photo in people.get(OWN, ()) if np.linalg.norm(photo - source) > SAME_PHOTO]
+    labels = [np.stack([source, *own]), *map(np.stack, others.values())]
     if plan.reference is Reference.CENTROID:
         labels = [centroid(label, sizes, plan.metric)[None] for label in labels]
     galleries = np.zeros((len(labels), max(map(len, labels)), source.size), np.float32)
@@ -92,7 +96,7 @@ def face(crop: Crop, plan: Plan, people: Mapping[str, Sequence[Float]], cards: S
     limits = [card.thresholds.get(RECOGNISED_FAR, UNKNOWN_THRESHOLD) for card in cards]
     if plan.metric is Metric.COSINE:
         limits = [limit**2 / 2 for limit in limits]
-    margin = plan.kappa if plan.loss is Loss.DODGE else 0
+    margin = plan.kappa if plan.loss in (Loss.DODGE, Loss.CROWD) else 0
     inputs = {
         "images": crop.pixels,
         "landmarks": crop.landmarks,
@@ -165,7 +169,7 @@ def check(plan: Plan, gallery: Gallery) -> None:
     if not plan.surrogates:
         raise FaceOffError(Reason.INVALID_ARGUMENT, "No surrogate is named.", "Name at least one network.")
     others = [label for label in gallery if label != OWN]
-    if plan.loss is not Loss.DODGE and not others:
+    if plan.loss in (Loss.TARGET, Loss.HINGE) and not others:
         raise FaceOffError(
             Reason.INVALID_ARGUMENT,
             f"The {plan.loss} loss needs other people's faces.",

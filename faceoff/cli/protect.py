@@ -65,10 +65,14 @@ def add(commands: Commands) -> None:
     goal.add_argument("--untargeted", action="store_true", help="move away from the own face, towards nobody (default)")
     goal.add_argument(
         "--targets", type=Path, metavar="DIR",
-        help="move towards whoever is farthest of DIR (a sub-folder of photos each, of people who agreed to it)",
+        help="lead away from the own face towards the people of DIR (a sub-folder of photos each, of people who agreed to it): "
+        "stronger",
     )  # fmt: skip
     look.add_argument(
-        "--loss", type=Loss, choices=(Loss.HINGE, Loss.TARGET), help="what --targets does (default: hinge)"
+        "--loss",
+        type=Loss,
+        choices=(Loss.CROWD, Loss.HINGE, Loss.TARGET),
+        help="what --targets does: lead towards all of them and so nobody (default), or towards one of them",
     )
     look.add_argument(
         "--own", type=Path, metavar="DIR",
@@ -137,8 +141,11 @@ def request_of(options: argparse.Namespace) -> Request:
         if options.strength:
             plan = replace(plan, rms=STRENGTHS[options.strength].rms)
     said = {name: getattr(options, name) for name in ("surrogates", "kappa", "alpha", "iterations", "seed")}
-    loss = (options.loss or Loss.HINGE) if options.targets else Loss.DODGE
-    plan = replace(plan, loss=loss, **{name: value for name, value in said.items() if value is not None})
+    if options.loss or options.untargeted:
+        said["loss"] = options.loss or Loss.DODGE
+    elif options.targets and plan.loss is Loss.DODGE:
+        said["loss"] = Loss.HINGE
+    plan = replace(plan, **{name: value for name, value in said.items() if value is not None})
     return Request(plan=plan, faces=tuple(dict.fromkeys(options.face)), victims=options.victims)
 
 
