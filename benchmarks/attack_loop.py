@@ -51,14 +51,14 @@ def bare_set(network: NetworkSet, faces: Chunk) -> Callable[[], object]:
     images, landmarks = tf.constant(faces.inputs["images"]), tf.constant(faces.inputs["landmarks"])
 
     @tf.function  # type: ignore[untyped-decorator]
-    def both(images: tf.Tensor) -> tf.Tensor:
+    def both(images: tf.Tensor, landmarks: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(images)
             total = tf.reduce_sum(network.embed(images, landmarks))
         return tape.gradient(total, images)
 
     # The copy to the host waits for a GPU.
-    return lambda: [both(images) for _ in range(STEPS)][-1].numpy()
+    return lambda: [both(images, landmarks) for _ in range(STEPS)][-1].numpy()
 
 
 def bare_bodies(network: NetworkSet) -> Callable[[], object]:

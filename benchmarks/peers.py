@@ -8,6 +8,7 @@ do not; ART's figure contains the two predictions with which its ``generate`` en
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -30,8 +31,8 @@ BATCH = 5
 RUNS = 3
 CARE = {"": "used as documented, on the Keras model", "_with_equal_care": "given our folded network in a tf.function"}
 
-Attack = Callable[[Any, Array, Array], object]
-"""A model, images [B, h, w, 3] and embeddings [B, D] to get away from: STEPS steps of PGD."""
+Attack = Callable[[Array, Array], object]
+"""STEPS steps of PGD on images [B, h, w, 3], away from embeddings [B, D]."""
 
 
 def rows() -> Iterator[Row]:
@@ -44,27 +45,27 @@ def rows() -> Iterator[Row]:
     models = {"": keras_model(card, home), "_with_equal_care": folded_model(card, home)}
 
     radius = facenet.epsilon * float(np.sqrt(np.prod(images.shape[1:])))
-    attacks, refused = {}, {}
+    attacks: dict[tuple[str, str], Attack] = {}
+    refused: dict[str, str] = {}
     for name, prepare in (("art", art_pgd), ("cleverhans", cleverhans_pgd)):
         try:
-            attacks[name] = prepare(radius, facenet.step_size * radius)
+            for care, model in models.items():
+                attacks[name, care] = prepare(model, card, radius, facenet.step_size * radius)
         except Exception as error:  # whatever keeps a peer from being measured is the row's to say
-            refused[name] = f"could not be imported: {type(error).__name__}: {error}"
+            refused[name] = f"could not be set up: {type(error).__name__}: {error}"
     with model_server([facenet], home) as server:
         ours = chunk(facenet, home, server).batch(BATCH)
-        contenders = [(name, care) for name in attacks for care in CARE]
-        works = [
-            lambda name=name, care=care: attacks[name](models[care], images, away_from) for name, care in contenders
-        ]
+        works = [lambda attack=attack: attack(images, away_from) for attack in attacks.values()]
         mine, *theirs = [
             [time / STEPS for time in times] for times in in_turns(lambda: ours.run(server), *works, runs=RUNS)
         ]
-    for (name, care), times in zip(contenders, theirs, strict=True):
+    for (name, care), times in zip(attacks, theirs, strict=True):
         against = f"our loop over gRPC, facenet, {BATCH} faces; {name} {CARE[care]}; value is its seconds a step"
         yield compared(f"{name}_vs_loop{care}", times, mine, "s", against)
-    for name, why in refused.items():
-        for care in CARE:
-            yield Row(f"{name}_vs_loop{care}", None, None, "s", f"our loop over gRPC; {name} {why}", 0)
+    for name, care in itertools.product(refused, CARE):
+        if (name, care) not in attacks:
+            why = f"our loop over gRPC; {name} {refused[name]}"
+            yield Row(f"{name}_vs_loop{care}", None, None, "s", why, 0)
 
 
 def keras_model(card: Card, home: Home) -> keras.Model:
@@ -100,28 +101,25 @@ class Distance(keras.losses.Loss):
         return distance(y_true, y_pred)
 
 
-def art_pgd(radius: float, step: float) -> Attack:
+def art_pgd(model: Any, card: Card, radius: float, step: float) -> Attack:
     from art.attacks.evasion import ProjectedGradientDescent  # type: ignore[import-not-found]
     from art.estimators.classification import TensorFlowV2Classifier  # type: ignore[import-not-found]
 
-    def attack(model: Any, images: Array, away_from: Array) -> object:
-        classifier = TensorFlowV2Classifier(
-            model=model,
-            nb_classes=away_from.shape[1],
-            input_shape=images.shape[1:],
-            loss_object=Distance(reduction="sum"),
-            clip_values=(0.0, 1.0),
-        )
-        pgd = ProjectedGradientDescent(classifier, norm=2, eps=radius, eps_step=step, max_iter=STEPS, verbose=False)
-        return pgd.generate(images, y=away_from)
-
-    return attack
+    classifier = TensorFlowV2Classifier(
+        model=model,
+        nb_classes=card.embedding_size,
+        input_shape=(*card.input_size, 3),
+        loss_object=Distance(reduction="sum"),
+        clip_values=(0.0, 1.0),
+    )
+    pgd = ProjectedGradientDescent(classifier, norm=2, eps=radius, eps_step=step, max_iter=STEPS, verbose=False)
+    return lambda images, away_from: pgd.generate(images, y=away_from)
 
 
-def cleverhans_pgd(radius: float, step: float) -> Attack:
+def cleverhans_pgd(model: Any, card: Card, radius: float, step: float) -> Attack:
     from cleverhans.tf2.attacks import projected_gradient_descent as pgd  # type: ignore[import-not-found]
 
-    def attack(model: Any, images: Array, away_from: Array) -> object:
+    def attack(images: Array, away_from: Array) -> object:
         adversarial = pgd.projected_gradient_descent(
             model, images, radius, step, STEPS, 2, loss_fn=distance, clip_min=0.0, clip_max=1.0, y=away_from
         )
