@@ -50,9 +50,13 @@ class LocalAttacker:
     several threads share calls (faceoff.attacks.batching)."""
 
     def __init__(
-        self, networks: Networks, card: Callable[[str], Card], batch_sizes: Sequence[int] = BATCH_SIZES
+        self,
+        networks: Networks,
+        card: Callable[[str], Card],
+        batch_sizes: Sequence[int] = BATCH_SIZES,
+        observe: Callable[[int], None] = lambda faces: None,
     ) -> None:
-        self._batcher = Batcher(networks, batch_sizes)
+        self._batcher = Batcher(networks, batch_sizes, observe)
         self._card = card
 
     def attack(

@@ -32,10 +32,14 @@ class Job(Generic[T]):
 
 
 class Batcher:
-    """``sizes`` are how many faces a call may have: they bound the memory, and a compiled graph is compiled for each."""
+    """``sizes`` are how many faces a call may have: they bound the memory, and a compiled graph is compiled for each.
+    ``observe`` hears how many every call had."""
 
-    def __init__(self, networks: Networks, sizes: Sequence[int]) -> None:
+    def __init__(
+        self, networks: Networks, sizes: Sequence[int], observe: Callable[[int], None] = lambda faces: None
+    ) -> None:
         self._networks = networks
+        self._observe = observe
         self._sizes = sorted(sizes, reverse=True)
         self._waiting: list[_Face] = []
         self._arrived = 0
@@ -121,6 +125,7 @@ class Batcher:
                 else:
                     self._call([face])
             return
+        self._observe(len(batch))
         for row, face in enumerate(batch):
             face.made += face.asks.steps
             face.advance({name: value[row] for name, value in answer.items()})

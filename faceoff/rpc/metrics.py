@@ -13,7 +13,9 @@ _SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.
 REQUESTS = Counter("faceoff_requests", "Calls answered.", ("method", "code"))
 STAGES = Histogram("faceoff_stage_duration_seconds", "Time a stage took.", ("stage", "outcome"), buckets=_SECONDS)
 ITERATIONS = Counter("faceoff_attack_iterations", "Iterations spent on masks.", ("surrogates", "method"))
-BATCH = Histogram("faceoff_attack_batch_size", "Faces attacked together.", buckets=(1, 2, 4, 8, 16, 32))
+BATCH = Histogram(
+    "faceoff_attack_batch_size", "Faces that shared a call of the networks.", buckets=(1, 2, 4, 8, 16, 32)
+)
 VERIFICATIONS = Counter("faceoff_verifications", "Verdicts.", ("victim", "outcome"))
 CONFIDENCE = Histogram(
     "faceoff_verification_confidence",
@@ -30,9 +32,12 @@ def observe_call(method: str, code: str, seconds: float) -> None:
 
 
 def observe_masks(plan: Plan, masks: Sequence[Mask]) -> None:
-    BATCH.observe(len(masks))
     spent = sum(mask.iterations for mask in masks)
     ITERATIONS.labels("+".join(sorted(plan.surrogates)), plan.method.value).inc(spent)
+
+
+def observe_batch(faces: int) -> None:
+    BATCH.observe(faces)
 
 
 def observe_verdicts(verdicts: Iterable[Verdict]) -> None:

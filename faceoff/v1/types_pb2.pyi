@@ -21,6 +21,7 @@ class Loss(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LOSS_TARGET: _ClassVar[Loss]
     LOSS_HINGE: _ClassVar[Loss]
     LOSS_DODGE: _ClassVar[Loss]
+    LOSS_CROWD: _ClassVar[Loss]
 
 class Reference(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -68,6 +69,7 @@ LOSS_UNSPECIFIED: Loss
 LOSS_TARGET: Loss
 LOSS_HINGE: Loss
 LOSS_DODGE: Loss
+LOSS_CROWD: Loss
 REFERENCE_UNSPECIFIED: Reference
 REFERENCE_MEAN: Reference
 REFERENCE_CENTROID: Reference
@@ -147,7 +149,7 @@ class Crop(_message.Message):
     def __init__(self, pixels: _Optional[_Union[Tensor, _Mapping]] = ..., landmarks: _Optional[_Union[Tensor, _Mapping]] = ..., transform: _Optional[_Union[Transform, _Mapping]] = ..., face: _Optional[_Union[Face, _Mapping]] = ...) -> None: ...
 
 class Plan(_message.Message):
-    __slots__ = ("method", "loss", "surrogates", "iterations", "epsilon", "step_size", "kappa", "jitter", "decay", "search_steps", "initial_const", "alpha", "rms", "target", "seed", "reference", "metric", "early", "largest_const", "warm_start")
+    __slots__ = ("method", "loss", "surrogates", "iterations", "epsilon", "step_size", "kappa", "jitter", "decay", "shrink", "reference", "metric", "early", "search_steps", "initial_const", "largest_const", "warm_start", "alpha", "rms", "target", "seed")
     METHOD_FIELD_NUMBER: _ClassVar[int]
     LOSS_FIELD_NUMBER: _ClassVar[int]
     SURROGATES_FIELD_NUMBER: _ClassVar[int]
@@ -157,17 +159,18 @@ class Plan(_message.Message):
     KAPPA_FIELD_NUMBER: _ClassVar[int]
     JITTER_FIELD_NUMBER: _ClassVar[int]
     DECAY_FIELD_NUMBER: _ClassVar[int]
+    SHRINK_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    EARLY_FIELD_NUMBER: _ClassVar[int]
     SEARCH_STEPS_FIELD_NUMBER: _ClassVar[int]
     INITIAL_CONST_FIELD_NUMBER: _ClassVar[int]
+    LARGEST_CONST_FIELD_NUMBER: _ClassVar[int]
+    WARM_START_FIELD_NUMBER: _ClassVar[int]
     ALPHA_FIELD_NUMBER: _ClassVar[int]
     RMS_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
-    REFERENCE_FIELD_NUMBER: _ClassVar[int]
-    METRIC_FIELD_NUMBER: _ClassVar[int]
-    EARLY_FIELD_NUMBER: _ClassVar[int]
-    LARGEST_CONST_FIELD_NUMBER: _ClassVar[int]
-    WARM_START_FIELD_NUMBER: _ClassVar[int]
     method: Method
     loss: Loss
     surrogates: _containers.RepeatedScalarFieldContainer[str]
@@ -177,18 +180,19 @@ class Plan(_message.Message):
     kappa: float
     jitter: float
     decay: float
+    shrink: float
+    reference: Reference
+    metric: Metric
+    early: bool
     search_steps: int
     initial_const: float
+    largest_const: float
+    warm_start: int
     alpha: float
     rms: float
     target: str
     seed: int
-    reference: Reference
-    metric: Metric
-    early: bool
-    largest_const: float
-    warm_start: int
-    def __init__(self, method: _Optional[_Union[Method, str]] = ..., loss: _Optional[_Union[Loss, str]] = ..., surrogates: _Optional[_Iterable[str]] = ..., iterations: _Optional[int] = ..., epsilon: _Optional[float] = ..., step_size: _Optional[float] = ..., kappa: _Optional[float] = ..., jitter: _Optional[float] = ..., decay: _Optional[float] = ..., search_steps: _Optional[int] = ..., initial_const: _Optional[float] = ..., alpha: _Optional[float] = ..., rms: _Optional[float] = ..., target: _Optional[str] = ..., seed: _Optional[int] = ..., reference: _Optional[_Union[Reference, str]] = ..., metric: _Optional[_Union[Metric, str]] = ..., early: _Optional[bool] = ..., largest_const: _Optional[float] = ..., warm_start: _Optional[int] = ...) -> None: ...
+    def __init__(self, method: _Optional[_Union[Method, str]] = ..., loss: _Optional[_Union[Loss, str]] = ..., surrogates: _Optional[_Iterable[str]] = ..., iterations: _Optional[int] = ..., epsilon: _Optional[float] = ..., step_size: _Optional[float] = ..., kappa: _Optional[float] = ..., jitter: _Optional[float] = ..., decay: _Optional[float] = ..., shrink: _Optional[float] = ..., reference: _Optional[_Union[Reference, str]] = ..., metric: _Optional[_Union[Metric, str]] = ..., early: _Optional[bool] = ..., search_steps: _Optional[int] = ..., initial_const: _Optional[float] = ..., largest_const: _Optional[float] = ..., warm_start: _Optional[int] = ..., alpha: _Optional[float] = ..., rms: _Optional[float] = ..., target: _Optional[str] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class Mask(_message.Message):
     __slots__ = ("delta", "outcome", "iterations", "trace")

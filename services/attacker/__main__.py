@@ -7,6 +7,7 @@ from functools import partial
 from faceoff.attacks.attacker import LocalAttacker
 from faceoff.networks import catalogue
 from faceoff.networks.home import default_home
+from faceoff.rpc import metrics
 from faceoff.rpc.server import run, serve
 from faceoff.rpc.serving import ServingNetworks
 from faceoff.v1.attacker_pb2_grpc import add_AttackerServiceServicer_to_server
@@ -17,7 +18,10 @@ from services.attacker.settings import parse
 def main() -> None:
     settings = parse()
     home = default_home()
-    attacker = LocalAttacker(ServingNetworks(settings.model_server), lambda name: catalogue.card(name, home))
+    networks = ServingNetworks(settings.model_server)
+    attacker = LocalAttacker(
+        networks, lambda name: catalogue.card(name, home), settings.batch_sizes, metrics.observe_batch
+    )
     add = partial(add_AttackerServiceServicer_to_server, AttackerServicer(attacker))
     serve("faceoff.v1.AttackerService", add, settings.server)
 

@@ -31,10 +31,13 @@ from faceoff.types import (
     Mask,
     MaskOutcome,
     Method,
+    Metric,
     Outcome,
     Photo,
     Plan,
+    Priority,
     Progress,
+    Reference,
     Transform,
     Verdict,
     Visibility,
@@ -89,6 +92,12 @@ plans = st.builds(
     rms=numbers,
     target=texts,
     seed=counts,
+    shrink=numbers,
+    reference=st.sampled_from(Reference),
+    metric=st.sampled_from(Metric),
+    early=st.booleans(),
+    largest_const=numbers,
+    warm_start=counts,
 )
 verdicts = st.builds(
     Verdict,
@@ -111,7 +120,12 @@ candidates = st.builds(
     visibilities,
 )
 requests = st.builds(
-    Request, plans, encodings, st.lists(counts, max_size=3).map(tuple), st.lists(texts, max_size=3).map(tuple)
+    Request,
+    plans,
+    encodings,
+    st.lists(counts, max_size=3).map(tuple),
+    st.lists(texts, max_size=3).map(tuple),
+    priority=st.sampled_from(Priority),
 )
 
 ROUND_TRIPS: list[tuple[st.SearchStrategy[Any], Callable[[Any], Any], Callable[[Any], Any]]] = [
@@ -150,7 +164,7 @@ def test_a_value_survives_the_wire(
     survives()
 
 
-@pytest.mark.parametrize("enum", [Method, Loss, MaskOutcome, Outcome])
+@pytest.mark.parametrize("enum", [Method, Loss, Reference, Metric, Priority, MaskOutcome, Outcome])
 def test_the_contract_has_every_member(enum: Any) -> None:
     prefix = "".join(f"_{letter}" if letter.isupper() else letter for letter in enum.__name__).lstrip("_").upper()
     theirs = {name.removeprefix(f"{prefix}_") for name in dict(getattr(types_pb2, enum.__name__).items())}

@@ -257,6 +257,8 @@ def test_the_plan_is_a_strength_with_what_was_said_over_it(album: Path, fakes: F
     assert said.seed == 3
     paper = plan_of("--method", "paper/cw_l2_small", "--untargeted")
     assert (paper.method, paper.loss, paper.iterations, paper.rms) == (Method.CW_L2, Loss.DODGE, 100, 0)
+    assert plan_of().loss is Loss.CROWD
+    assert plan_of("--untargeted").loss is Loss.DODGE
     assert plan_of("--method", "released/pgd_linf", "--strength", "subtle").rms == 2.0
 
 
