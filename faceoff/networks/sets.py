@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -11,6 +11,7 @@ from faceoff.networks.align import JITTER_SIZE, aligned, normalised
 from faceoff.networks.card import Card
 from faceoff.networks.graph import GraphBody
 from faceoff.networks.importers import Body
+from faceoff.networks.means import row_sum
 from faceoff.networks.options import DEFAULT, BuildOptions, Precision
 
 
@@ -43,10 +44,21 @@ class NetworkSet(tf.Module):
         parts = []
         for index, (card, body) in enumerate(zip(self.cards, self.bodies, strict=True)):
             views = normalised(aligned(images, landmarks, card, jitter[:, index]), card)
-            raw = body(views)
-            # Not l2_normalize: its reciprocal root rounds differently for 8 faces than for 7.
-            parts.append(raw / tf.sqrt(tf.reduce_sum(tf.square(raw), -1, keepdims=True) + 1e-12))
+            parts.append(unit(body(views)))
         return tf.concat(parts, axis=-1)
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def unit(raw: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """The rows of [B, D] at length one. Not l2_normalize and not the automatic gradient: the reciprocal root of the one and
+    the sums of both round differently in another batch."""
+    length = tf.sqrt(row_sum(tf.square(raw)) + 1e-12)
+    result = raw / length
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        return (upstream - result * row_sum(upstream * result)) / length
+
+    return result, gradient
 
 
 def _built(options: BuildOptions, card: Card, body: Body) -> Body:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,7 +15,6 @@ from faceoff.networks.graph import (
     Dense,
     GraphBody,
     GraphBuilder,
-    Operation,
     Pool,
     PRelu,
     Reshape,
@@ -21,7 +22,7 @@ from faceoff.networks.graph import (
     zeros,
 )
 from faceoff.networks.options import DEFAULT, BuildOptions, Precision
-from faceoff.networks.sets import NetworkSet
+from faceoff.networks.sets import NetworkSet, unit
 from faceoff.types import Float
 from tests.unit import tiny
 
@@ -29,10 +30,11 @@ RANDOM = np.random.default_rng(0)
 LARGEST = 16
 """Faces in the largest batch."""
 
-ALONE_OR_NOT: dict[str, tuple[tuple[int, ...], Operation]] = {
+ALONE_OR_NOT: dict[str, tuple[tuple[int, ...], Callable[[tf.Tensor], tf.Tensor]]] = {
     "pointwise, small map": ((7, 7, 96), Conv(weights := RANDOM.normal(0, 0.1, (1, 1, 96, 64)).astype("f"), zeros(64))),
     "pointwise, large map": ((36, 36, 96), Conv(weights, zeros(64))),
     "3x3": ((17, 17, 96), Conv(RANDOM.normal(0, 0.1, (3, 3, 96, 64)).astype("f"), zeros(64), padding="SAME")),
+    "unit": ((192,), unit),
     "dense": ((1792,), Dense(RANDOM.normal(0, 0.1, (1792, 128)).astype("f"), zeros(128))),
     "max": ((77, 77, 64), Pool("max", (3, 3), (2, 2))),
     "max, padded": ((20, 20, 8), Pool("max", (3, 3), (2, 2), ((0, 2), (1, 0)))),
@@ -84,6 +86,13 @@ def test_bfloat16_embeddings_and_gradients_are_near_and_float32() -> None:
         cosine = float(tf.reduce_sum(ours * theirs) / (tf.norm(ours) * tf.norm(theirs)))
         assert cosine > 0.98
         assert np.any(ours != theirs)
+
+
+def test_unit_rows_and_their_gradient() -> None:
+    raw = tf.constant(normal(3, 7) * 5, tf.float64)
+    worked, automatic = tf.test.compute_gradient(unit, [raw])
+    np.testing.assert_allclose(worked[0], automatic[0], atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(unit(raw), axis=1), 1, atol=1e-6)
 
 
 def test_a_body_that_is_run_as_its_file_says_stays_float32() -> None:
