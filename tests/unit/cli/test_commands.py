@@ -12,8 +12,9 @@ import pytest
 from faceoff import __version__
 from faceoff.cli import doctor, main
 from faceoff.cli.doctor import State
-from faceoff.networks import catalogue
+from faceoff.networks import catalogue, store
 from faceoff.networks.home import Home
+from faceoff.networks.options import BuildOptions, Precision
 from faceoff.types import Outcome
 from tests.unit.cli.fakes import FACELESS, Fakes, photo, verdict
 
@@ -109,6 +110,31 @@ def test_models_of_an_unknown_name(fakes: Fakes, capsys: Output) -> None:
 def test_models_build_of_what_is_not_fetched(fakes: Fakes, capsys: Output) -> None:
     assert main(["models", "build"], fakes.parts) == 1
     assert "faceoff models fetch" in capsys.readouterr().err
+
+
+def test_models_build_with_options_is_for_named_sets(fakes: Fakes, capsys: Output) -> None:
+    assert main(["models", "build", "--xla"], fakes.parts) == 2
+    assert "--precision and --xla are for sets that are named" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["models", "build", "sface", "--precision", "float8"], fakes.parts)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ([], None),
+        (["--precision", "bfloat16"], BuildOptions(Precision.BFLOAT16)),
+        (["--xla"], BuildOptions(xla=True)),
+        (["--no-xla"], BuildOptions()),
+    ],
+)
+def test_models_build_passes_the_options_on(
+    arguments: list[str], options: BuildOptions | None, fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[object] = []
+    monkeypatch.setattr(store, "build", lambda cards, home, options: built.append(options))
+    assert main(["models", "build", "facenet,sface", *arguments], fakes.parts) == 0
+    assert built == [options]
 
 
 def test_doctor_finds_what_is_missing(fakes: Fakes, capsys: Output) -> None:
