@@ -19,6 +19,7 @@ def _strength(rms: float, iterations: int) -> Plan:
         iterations=iterations,
         jitter=1.0,
         shrink=0.5,
+        texture=0.7,
         decay=0.8,
         loss=Loss.CROWD,
         alpha=1.2,

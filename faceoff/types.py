@@ -138,8 +138,9 @@ class Plan:
     that it does not depend on its size), for linf the largest change; both in [0, 1] of the pixel range.
     ``step_size`` is a share of epsilon per step for PGD and Adam's learning rate for CW. ``kappa`` is the margin of the
     hinge in embedding distance, ``jitter`` the strength of the random alignment jitter (input diversity), ``decay`` the
-    momentum, ``shrink`` the share of the steps that see the photo smaller, as a site may publish it. ``reference`` and
-    ``metric`` say how far a face is from a person. ``early`` ends PGD at the first mask that reaches the goal.
+    momentum, ``shrink`` the share of the steps that see the photo smaller, as a site may publish it, ``texture`` how
+    much less smooth skin changes than hair and edges, in [0, 1). ``reference`` and ``metric`` say how far a face is from
+    a person. ``early`` ends PGD at the first mask that reaches the goal.
     ``search_steps`` are CW's rounds, ``initial_const`` and ``largest_const`` bound its constant c, ``warm_start`` is how many
     PGD steps CW l2 begins from. ``alpha`` amplifies the mask (paper section 2.2), ``rms`` is the visibility budget on the
     face in 8-bit levels that caps alpha (0: no cap), ``target`` the label of the gallery to resemble (empty: the farthest
@@ -148,7 +149,7 @@ class Plan:
 
     method: Method = Method.PGD_L2
     loss: Loss = Loss.DODGE
-    surrogates: tuple[str, ...] = ("facenet", "mobilefacenet", "sface")
+    surrogates: tuple[str, ...] = ("facenet", "faceplugin", "mobilefacenet", "sface")
     iterations: int = 40
     epsilon: float = 0.02
     step_size: float = 0.1
@@ -156,6 +157,7 @@ class Plan:
     jitter: float = 0.0
     decay: float = 0.0
     shrink: float = 0.0
+    texture: float = 0.0
     reference: Reference = Reference.MEAN
     metric: Metric = Metric.L2
     early: bool = False

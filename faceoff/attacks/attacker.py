@@ -8,6 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from faceoff import losses
+from faceoff.attacks import texture
 from faceoff.attacks.batching import Batcher, Job
 from faceoff.attacks.methods import ATTACKS
 from faceoff.attacks.task import Steps, Task, embed
@@ -112,7 +113,9 @@ def face(crop: Crop, plan: Plan, people: Mapping[str, Sequence[Float]], cards: S
         "cosine": np.float32(plan.metric is Metric.COSINE),
         "thresholds": np.array([limit + margin for limit in limits], np.float32),
     }
-    task = Task(plan, inputs, window(crop.landmarks, crop.transform.size), tuple(sizes))
+    plain = window(crop.landmarks, crop.transform.size)
+    weighted = plain * np.square(texture.weights(crop.pixels, plan.texture))
+    task = Task(plan, inputs, weighted, float(np.sqrt(plain.sum() / weighted.sum())), tuple(sizes))
     return (yield from ATTACKS[plan.method](task))
 
 
@@ -153,6 +156,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "jitter": (0.0, 3.0),
     "decay": (0.0, 1.0),
     "shrink": (0.0, 1.0),
+    "texture": (0.0, 0.95),
     "search_steps": (1, 30),
     "initial_const": (1e-6, 1e6),
     "largest_const": (1e-6, 1e12),

@@ -89,9 +89,10 @@ def steps(
 def run(task: Task) -> Steps[Mask]:
     """The best mask seen; with ``plan.early`` the first one that reaches the goal."""
     plan, image = task.plan, task.image
+    epsilon = plan.epsilon * (1.0 if plan.method is Method.PGD_LINF else task.spread)
     noise, views = randomness(task)
     # Where a face meets its own embedding the dodge has no slope: every start is a little off the photo.
-    start = (0.1 * plan.epsilon * noise * task.window).astype(np.float32)
+    start = (0.1 * epsilon * noise * task.window).astype(np.float32)
     state = {
         "delta": np.clip(image + start, 0, 1) - image,
         "momentum": np.zeros_like(image),
@@ -100,7 +101,7 @@ def run(task: Task) -> Steps[Mask]:
     }
     fixed = {
         "window": task.window,
-        "epsilon": np.float32(plan.epsilon),
+        "epsilon": np.float32(epsilon),
         "step_size": np.float32(plan.step_size),
         "linf": np.float32(plan.method is Method.PGD_LINF),
         "decay": np.float32(plan.decay),

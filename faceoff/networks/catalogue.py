@@ -307,7 +307,7 @@ CARDS: tuple[Card, ...] = tuple(
     for card in _CARDS
 )
 
-DEFAULT = ("facenet", "dlib", "sface", "mobilefacenet")
+DEFAULT = ("facenet", "dlib", "faceplugin", "sface", "mobilefacenet")
 """What is brought when nothing else is asked for. The others are victims to report on, brought by name."""
 
 _Choice = TypeVar("_Choice", bound=StrEnum)

@@ -93,6 +93,7 @@ plans = st.builds(
     target=texts,
     seed=counts,
     shrink=numbers,
+    texture=numbers,
     reference=st.sampled_from(Reference),
     metric=st.sampled_from(Metric),
     early=st.booleans(),

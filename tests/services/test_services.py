@@ -98,7 +98,7 @@ def test_the_attacker_reports_and_then_answers(start: Start, photo: Photo, deadl
     masks = RemoteAttacker(attacker_at(start, room), deadline).attack(crops, PLAN, seen.append)
     assert plain(masks) == plain(room.attack(crops, PLAN, ignore))
     assert seen == [Progress("attack", done, PLAN.iterations) for done in range(PLAN.iterations)]
-    labels = {"surrogates": "facenet+mobilefacenet+sface", "method": "pgd_l2"}
+    labels = {"surrogates": "facenet+faceplugin+mobilefacenet+sface", "method": "pgd_l2"}
     assert (REGISTRY.get_sample_value("faceoff_attack_iterations_total", labels) or 0) >= 2 * PLAN.iterations
 
 
