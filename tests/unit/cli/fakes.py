@@ -54,9 +54,10 @@ def verdict(
 
 @dataclass
 class Everything:
-    """All four rooms; ``plans`` and ``victims`` remember what they were asked, ``during`` is called in the attack."""
+    """All four rooms; ``plans``, ``galleries`` and ``victims`` remember what they were asked, ``during`` is called in the attack."""
 
     plans: list[Plan] = field(default_factory=list)
+    galleries: list[Gallery] = field(default_factory=list)
     encodings: list[Encoding] = field(default_factory=list)
     verdicts: Sequence[Verdict] = (verdict(),)
     during: Callable[[], object] = lambda: None
@@ -78,6 +79,7 @@ class Everything:
         priority: Priority = Priority.INTERACTIVE,
     ) -> list[Mask]:
         self.plans.append(plan)
+        self.galleries.append(gallery)
         for done in range(0, plan.iterations + 1, 10):
             report(Progress("attack", done, plan.iterations))
             self.during()

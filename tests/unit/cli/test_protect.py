@@ -269,6 +269,18 @@ def test_only_the_faces_that_were_picked(album: Path, fakes: Fakes, capsys: Outp
     assert [face["box"]["x"] for face in line["faces"]] == [20]
 
 
+def test_own_photos_and_other_people_go_into_the_gallery(album: Path, fakes: Fakes, capsys: Output) -> None:
+    (album / "a.png").write_bytes(photo())
+    for folder in ("me", "others/ann"):
+        (album / folder).mkdir(parents=True)
+        (album / folder / "1.png").write_bytes(photo())
+    assert main(["protect", "a.png", "-q", "--own", "me", "--targets", "others"], fakes.parts) == 0
+    assert {label: len(crops) for label, crops in fakes.rooms.galleries[-1].items()} == {"": 1, "ann": 1}
+    assert fakes.rooms.plans[-1].loss is Loss.CROWD
+    assert main(["protect", "a.png", "-q", "--own", "nowhere"], fakes.parts) == 1
+    assert "No face was found in the photos of nowhere" in capsys.readouterr().err
+
+
 def test_quiet_says_nothing(album: Path, fakes: Fakes, capsys: Output) -> None:
     (album / "a.png").write_bytes(photo())
     assert main(["protect", "a.png", "-q"], fakes.parts) == 0
