@@ -277,7 +277,7 @@ def test_own_photos_and_other_people_go_into_the_gallery(album: Path, fakes: Fak
     assert main(["protect", "a.png", "-q", "--own", "me", "--targets", "others"], fakes.parts) == 0
     assert {label: len(crops) for label, crops in fakes.rooms.galleries[-1].items()} == {"": 1, "ann": 1}
     assert fakes.rooms.plans[-1].loss is Loss.CROWD
-    assert main(["protect", "a.png", "-q", "--own", "nowhere"], fakes.parts) == 1
+    assert main(["protect", "a.png", "-q", "--own", "nowhere"], fakes.parts) == 2
     assert "No face was found in the photos of nowhere" in capsys.readouterr().err
 
 
