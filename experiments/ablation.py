@@ -51,9 +51,16 @@ class Variant:
 
 VARIANTS: Mapping[str, Variant] = {
     "balanced": Variant(),
+    "from the one photo alone": Variant(targets=Targets.AUTO),
+    "dodge, with own photos": Variant(("loss=dodge",), targets=Targets.OWN),
+    "dodge, from the one photo alone": Variant(("loss=dodge",), targets=Targets.NONE),
+    "hinge, the pair's target": Variant(("loss=hinge", "kappa=2"), targets=Targets.PAIR),
+    "hinge, the farthest target": Variant(("loss=hinge", "kappa=2"), targets=Targets.OWN),
     "without jitter": Variant(("jitter=0",)),
     "without momentum": Variant(("decay=0",)),
-    "hinge with a target of its own choice": Variant(("loss=hinge",), targets=Targets.AUTO),
+    "without shrinking": Variant(("shrink=0",)),
+    "without texture": Variant(("texture=0",)),
+    "sign steps": Variant(("method=pgd_linf",)),
 }
 
 

@@ -54,7 +54,7 @@ def verdict(
 
 @dataclass
 class Everything:
-    """All four rooms; ``plans``, ``galleries`` and ``victims`` remember what they were asked, ``during`` is called in the attack."""
+    """All four rooms; ``plans``, ``galleries`` and ``victims`` remember what they were asked; ``during`` runs in the attack."""
 
     plans: list[Plan] = field(default_factory=list)
     galleries: list[Gallery] = field(default_factory=list)
