@@ -12,7 +12,7 @@ from typing import Any
 
 from faceoff.errors import FaceOffError, Reason
 from faceoff.pipeline import Protection, Request
-from faceoff.types import Box, MaskOutcome, Outcome, Verdict
+from faceoff.types import Box, Mask, MaskOutcome, Outcome, Verdict
 
 HONEST = "This lowers the chance of recognition; it cannot promise it."
 
@@ -84,7 +84,7 @@ def protection_json(photo: str, output: str, seconds: float, request: Request, r
         "faces": [
             {
                 "box": box_json(crop.face.box),
-                "outcome": mask.outcome,
+                "outcome": mask.outcome if mask.iterations else "not_evaluated",
                 "method": request.plan.method,
                 "alpha": round(alpha, 4),
                 "rms": round(seen.rms, 3),
@@ -102,16 +102,19 @@ def protection_json(photo: str, output: str, seconds: float, request: Request, r
 def protection_words(output: str, seconds: float, result: Protection) -> str:
     lines = [f"{printable(output)}  ({seconds:.1f} s)"]
     for index, (mask, seen) in enumerate(zip(result.masks, result.candidate.faces, strict=True)):
-        goal = "reached" if mask.outcome is MaskOutcome.REACHED else "not reached"
-        lines.append(
-            f"  face {index}: goal {goal} on the surrogates after {mask.iterations} iterations; "
-            f"change RMS {seen.rms:.1f} of 255, SSIM {seen.ssim:.3f}"
-        )
+        lines.append(f"  face {index}: {_goal(mask)}; change RMS {seen.rms:.1f} of 255, SSIM {seen.ssim:.3f}")
         lines += [f"    {verdict_words(verdict)}" for verdict in result.verdicts if verdict.face == index]
     if not result.verdicts:
         lines.append("  Not checked on any other network: there was none.")
     lines += [f"  Note: {warning}" for warning in result.photo.warnings]
     return "\n".join([*lines, f"  {HONEST}"])
+
+
+def _goal(mask: Mask) -> str:
+    if not mask.iterations:
+        return "a mask made before, not evaluated on its surrogates"
+    goal = "reached" if mask.outcome is MaskOutcome.REACHED else "not reached"
+    return f"goal {goal} on the surrogates after {mask.iterations} iterations"
 
 
 def verdict_words(verdict: Verdict) -> str:

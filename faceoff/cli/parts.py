@@ -11,14 +11,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from faceoff import pipeline
 from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.home import Home, default_home
 from faceoff.pipeline import Protection, Request, Rooms
 from faceoff.rooms import Detector, Report
-from faceoff.types import Photo, Progress, Verdict
+from faceoff.types import Crop, Gallery, Photo, Plan, Progress, Verdict
+
+if TYPE_CHECKING:
+    from faceoff.universal import Universal
 
 
 class Protector(Protocol):
@@ -31,6 +34,12 @@ class Comparer(Protocol):
     """Whether victims recognise the faces of a photo by those of other photos (faceoff.verify)."""
 
     def compare(self, photo: Photo, references: Sequence[Photo], victims: Sequence[str]) -> list[Verdict]: ...
+
+
+class Learner(Protocol):
+    """Learns a mask for a person (faceoff.attacks.universal)."""
+
+    def learn(self, crops: Sequence[Crop], plan: Plan, report: Report, gallery: Gallery) -> Universal: ...
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,16 @@ def _comparer(home: Home) -> Comparer:
     return cast(Comparer, _local(home).verifier)
 
 
+def _learner(home: Home) -> Learner:
+    with native_silence():
+        from faceoff.attacks.universal import Learner
+        from faceoff.networks import catalogue
+        from faceoff.networks.local import LocalNetworks
+
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        return Learner(LocalNetworks(home), lambda name: catalogue.card(name, home))
+
+
 def _check_health(address: str, timeout: float) -> None:
     from faceoff.rpc.connect import calling, connect
 
@@ -138,4 +157,5 @@ class Parts:
     remote: Callable[[str], Protector] = _remote
     detector: Callable[[], Detector] = _detector
     comparer: Callable[[Home], Comparer] = _comparer
+    learner: Callable[[Home], Learner] = _learner
     check_health: Callable[[str, float], None] = _check_health

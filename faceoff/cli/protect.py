@@ -19,6 +19,7 @@ from faceoff.cli.parts import Local, Parts, Protector, debugging
 from faceoff.errors import FaceOffError, Reason
 from faceoff.pipeline import Protection, Request, check_roles
 from faceoff.presets import METHODS, STRENGTHS
+from faceoff.rooms import Attacker
 from faceoff.types import OWN, Crop, Encoding, Loss
 
 if TYPE_CHECKING:
@@ -31,8 +32,13 @@ _EXAMPLES = f"""examples:
   faceoff protect 'album/*.png' --face 0             only the largest face of each
   faceoff protect - < in.jpg > out.jpg               standard input to standard output
   faceoff protect holiday.jpg --server localhost:50050
+  faceoff protect album/ --universal me.npz          a mask learnt before by `faceoff universal`
 
 {exits.HELP}"""
+
+
+_COMPUTING = ("method", "surrogates", "kappa", "iterations", "untargeted", "targets", "own", "loss", "seed", "server")
+"""Options that say how a mask is computed, or where."""
 
 
 def add(commands: Commands) -> None:
@@ -79,6 +85,11 @@ def add(commands: Commands) -> None:
         help="more photos of the person whose faces are protected (if all are one person's): the mask then hides the person "
         "rather than the picture",
     )  # fmt: skip
+    look.add_argument(
+        "--universal", type=Path, metavar="FILE",
+        help="put the mask of FILE (see `faceoff universal`) on the faces instead of computing one: at once, but weaker, and "
+        "for one person's faces only (--face)",
+    )  # fmt: skip
     look.add_argument("--seed", type=arguments.index, metavar="N", help="another seed gives another mask (default: 0)")
     look.add_argument(
         "--face", type=arguments.index, action="append", default=[], metavar="N",
@@ -113,7 +124,10 @@ def run(options: argparse.Namespace, parts: Parts) -> int:
     _check(options, sources)
     request = request_of(options)
     try:
-        protector = _protector(options, request, parts)
+        attacker = None
+        if options.universal:
+            request, attacker = _universal(options, request)
+        protector = _protector(options, request, parts, attacker)
         people: dict[str, Sequence[Crop]] = {}
         if options.targets:
             people |= gallery.read(options.targets, parts.detector())
@@ -147,6 +161,17 @@ def request_of(options: argparse.Namespace) -> Request:
         said["loss"] = Loss.HINGE
     plan = replace(plan, **{name: value for name, value in said.items() if value is not None})
     return Request(plan=plan, faces=tuple(dict.fromkeys(options.face)), victims=options.victims)
+
+
+def _universal(options: argparse.Namespace, request: Request) -> tuple[Request, Attacker]:
+    """The request with the networks that the mask was learnt on, at the strength it was learnt for unless another was said."""
+    from faceoff import universal
+
+    mask = universal.read(options.universal)
+    plan = replace(request.plan, surrogates=mask.surrogates, loss=mask.loss, seed=mask.seed)
+    if options.strength is None:
+        plan = replace(plan, epsilon=mask.epsilon, rms=mask.rms)
+    return replace(request, plan=plan), universal.UniversalAttacker(mask)
 
 
 @dataclass
@@ -233,22 +258,29 @@ def _check(options: argparse.Namespace, sources: list[Source]) -> None:
         raise UsageError("--loss says what --targets does: give both")
     if (options.targets or options.own) and options.server:
         raise UsageError("--targets and --own work without --server only: a gateway takes no other faces from callers")
+    said = [name for name in _COMPUTING if getattr(options, name) is not None and getattr(options, name) is not False]
+    if options.universal and said:
+        raise UsageError(f"--universal computes no mask: leave {', '.join(f'--{name}' for name in said)} out")
     if options.plot and len(sources) > 1:
         raise UsageError("--plot is for a single photo")
     if options.plot and sources[0].path and os.path.realpath(options.plot) == os.path.realpath(sources[0].path):
         raise UsageError("--plot would replace the photo itself")
 
 
-def _protector(options: argparse.Namespace, request: Request, parts: Parts) -> Protector:
+def _protector(
+    options: argparse.Namespace, request: Request, parts: Parts, attacker: Attacker | None = None
+) -> Protector:
+    """``attacker`` takes the place of the one that computes masks, and then the surrogates need not be here."""
     check_roles(request)
     if options.server:
         return parts.remote(options.server)
     from faceoff.networks import catalogue
 
-    for name in (*request.plan.surrogates, *request.victims):
+    for name in (*(() if attacker else request.plan.surrogates), *request.victims):
         catalogue.card(name, parts.home)
     progress.note("loading the networks", options.quiet)
-    return Local(parts.local(parts.home))
+    rooms = parts.local(parts.home)
+    return Local(replace(rooms, attacker=attacker) if attacker else rooms)
 
 
 def _plot(path: Path, result: Protection, overwrite: bool) -> None:
