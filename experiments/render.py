@@ -121,6 +121,46 @@ def ablation(results: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n" + _table([*header, "mean U", "worst U"], rows)
 
 
+def universal(results: Mapping[str, Any]) -> str:
+    """Masks for a person: their facts and one table, the photos that they were learnt from apart."""
+    learnt, others = results["learnt"], results["others"]
+    mask = others["size"]["mask"]
+    lines = [
+        f"`{results['command']}`",
+        "",
+        f"- one mask a person from {results['known']} photos, towards all {others['labels'] - 1} others (split "
+        f"`{others['split']}`); {others['faces']} faces of {others['sources']} people in photos that it was not learnt from",
+        f"- plan: {_plan(others['plan'])}",
+        f"- on the face: RMS {mask['rms_mean']:.2f} (at most {mask['rms_max']:.2f}) of 255, SSIM {mask['ssim_mean']:.3f} "
+        f"(at least {mask['ssim_min']:.3f})",
+        f"- goal reached on the surrogates on {learnt['reached']} of the {learnt['photos']} photos learnt from; "
+        f"{learnt['seconds_a_person']:g} s of learning a person",
+        f"- {results['date']}, code {', '.join(others['commits'])}, "
+        + ", ".join(f"{name} {version}" for name, version in results["versions"].items()),
+        "",
+    ]
+    rows = [
+        [
+            victim,
+            what,
+            form,
+            *(_share(counted[key]) for key in ("u_centroid", "u_mean", "psr", "self")),
+            "" if counted["ratio"] is None else f"{counted['ratio']:.2f}",
+            _faceless(counted),
+            _n(counted),
+        ]
+        for victim in others["victims"]
+        for what, part, name in (
+            ("clean", others, "clean"),
+            ("mask, other photos", others, "mask"),
+            ("mask, photos learnt from", results["known_photos"], "mask"),
+        )
+        for form, counted in part["victims"][victim][name].items()
+    ]
+    header = ["victim", "what", "as", "U centroid", "U mean", "PSR", "self", "distance", "no face", "n"]
+    return "\n".join(lines) + "\n" + _table(header, rows)
+
+
 def _mean(values: Any) -> float:
     listed = list(values)
     return float(sum(listed) / len(listed))
@@ -167,7 +207,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-RENDERERS = {"transfer": transfer, "ablation": ablation}
+RENDERERS = {"transfer": transfer, "ablation": ablation, "universal": universal}
 
 
 def page(folder: Path) -> str:
