@@ -20,7 +20,7 @@ $(SETUP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-models: $(SETUP) ## Fetch the networks (140 MB, once) and build the default sets
+models: $(SETUP) ## Fetch the networks (180 MB, once) and build the default sets
 	$(BIN)/faceoff models fetch
 
 demo: models ## Protect a real photo and say where it is
@@ -51,7 +51,8 @@ $(PEERS)/.installed: benchmarks/requirements.lock | $(SETUP)
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --target $(PEERS) -r benchmarks/requirements.lock
 	@touch $@
 
-bench: models $(PEERS)/.installed ## Benchmarks: one JSON object a line (use make -s bench)
+bench: $(PEERS)/.installed ## Benchmarks: one JSON object a line (use make -s bench)
+	@$(BIN)/faceoff models fetch >&2
 	@MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=1073741824 PYTHONPATH=$(PEERS) $(BIN)/python -m benchmarks
 
 performance: $(SETUP) ## docs/performance.md from benchmarks/results.jsonl
@@ -60,6 +61,7 @@ performance: $(SETUP) ## docs/performance.md from benchmarks/results.jsonl
 .PHONY: experiments
 experiments: models ## Transfer of every strength over PEOPLE=DIR (a sub-folder of photos a person), then docs/experiments.md
 	@test -n "$(PEOPLE)" || { echo "Say whose photos: make experiments PEOPLE=DIR" >&2; exit 1; }
+	$(BIN)/faceoff models fetch facelib facenet512 faceres >&2
 	for strength in subtle balanced strong; do \
 		$(BIN)/python -m experiments.transfer --people $(PEOPLE) --split report --plan $$strength || exit 1; \
 	done

@@ -197,9 +197,9 @@ def _checked(about: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("seed", "photos", "reached"):
         if not isinstance(values[name], int) or values[name] < 0:
             raise ValueError(name)
-    for name, largest in (("epsilon", 1.0), ("rms", 255.0)):
+    for name, least, largest in (("epsilon", 1e-4, 1.0), ("rms", 0.0, 255.0)):
         values[name] = float(values[name])
-        if not 0 <= values[name] <= largest:  # not a number is refused too
+        if not least <= values[name] <= largest:  # not a number is refused too
             raise ValueError(name)
     return values
 

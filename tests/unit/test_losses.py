@@ -83,7 +83,9 @@ def test_cosine_distance_is_one_less_the_cosine(case: Case) -> None:
 def test_losses_read_like_the_paper(case: Case, kappa: float) -> None:
     x, galleries, weights = case
     d = plain(*case)
-    target, hinge, dodge, crowd = (losses.evaluate(x, goal(kind, galleries, weights, 1, kappa), SIZES)[0] for kind in Loss)
+    target, hinge, dodge, crowd = (
+        losses.evaluate(x, goal(kind, galleries, weights, 1, kappa), SIZES)[0] for kind in Loss
+    )
     np.testing.assert_allclose(target, d[:, 1].mean(-1), atol=1e-5)
     others = np.minimum(d[:, 0], d[:, 2])
     np.testing.assert_allclose(hinge, np.maximum(d[:, 1] - others + kappa, 0).mean(-1), atol=1e-5)

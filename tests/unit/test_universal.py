@@ -180,6 +180,7 @@ BAD = {
     "no seed": file(about={name: value for name, value in ABOUT.items() if name != "seed"}),
     "a seed below 0": file(about=ABOUT | {"seed": -1}),
     "no number": file(about=ABOUT | {"epsilon": float("nan")}),
+    "no strength": file(about=ABOUT | {"epsilon": 0}),
     "too strong": file(about=ABOUT | {"rms": 1e9}),
     "words for numbers": file(about=ABOUT | {"epsilon": []}),
 }
