@@ -57,8 +57,12 @@ def _silent() -> Iterator[Report]:
 
 @contextmanager
 def _lines(title: str) -> Iterator[Report]:
+    stage = ""
+
     def report(progress: Progress) -> None:
-        if progress.done == 0:
+        nonlocal stage
+        if progress.stage != stage:
+            stage = progress.stage
             note(f"{title}: {_DOING.get(progress.stage, progress.stage)}", quiet=False)
 
     yield report
