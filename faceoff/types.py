@@ -181,10 +181,12 @@ OWN = ""
 
 
 class MaskOutcome(StrEnum):
-    """Whether the goal holds on the surrogates. Not reaching it is an answer, not an exception."""
+    """Whether the goal holds on the surrogates. Not reaching it is an answer, not an exception; a mask that was not computed
+    for the photo is not evaluated on them."""
 
     REACHED = "reached"
     NOT_REACHED = "not_reached"
+    NOT_EVALUATED = "not_evaluated"
 
 
 @dataclass(frozen=True)

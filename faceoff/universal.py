@@ -116,8 +116,7 @@ class Universal:
 class UniversalAttacker:
     """faceoff.rooms.Attacker that puts ``universal`` on every face at the plan's epsilon.
 
-    No step is made and no network asked, so a mask's ``iterations`` are 0 and its outcome says only that nothing was shown to
-    be reached.
+    No step is made and no network asked, so a mask's ``iterations`` are 0 and its outcome is NOT_EVALUATED.
     """
 
     def __init__(self, universal: Universal) -> None:
@@ -137,7 +136,7 @@ class UniversalAttacker:
             warp = Warp(crop, plan.texture)
             worn = warp.apply(self._universal.delta)
             delta = np.asarray(warp.gain(worn, plan.epsilon) * worn, np.float32)
-            masks.append(Mask(delta, MaskOutcome.NOT_REACHED, iterations=0))
+            masks.append(Mask(delta, MaskOutcome.NOT_EVALUATED, iterations=0))
         report(Progress("attack", len(crops), len(crops)))
         return masks
 

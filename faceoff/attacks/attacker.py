@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -92,9 +93,28 @@ def face(crop: Crop, plan: Plan, people: Mapping[str, Sequence[Float]], cards: S
     others = {label: members for label, members in people.items() if label != OWN}
     own = [photo for photo in people.get(OWN, ()) if np.linalg.norm(photo - source) > SAME_PHOTO]
     labels = [np.stack([source, *own]), *map(np.stack, others.values())]
+    target = choose_target(plan, source, labels, list(others))
+    inputs = {"images": crop.pixels, "landmarks": crop.landmarks, **goal(plan, labels, cards, target)}
+    plain = window(crop.landmarks, crop.transform.size)
+    weighted = plain * np.square(texture.weights(crop.pixels, plan.texture))
+    task = Task(plan, inputs, weighted, float(np.sqrt(plain.sum() / weighted.sum())), tuple(sizes))
+    return (yield from ATTACKS[plan.method](task))
+
+
+def choose_target(plan: Plan, source: Float, labels: Sequence[Float], names: Sequence[str]) -> int:
+    """The label to resemble: the plan's, else the farthest from the source."""
+    if plan.target:
+        return 1 + names.index(plan.target)
+    return int(np.argmax([np.linalg.norm(source - label, axis=-1).mean() for label in labels]))
+
+
+def goal(plan: Plan, labels: Sequence[Float], cards: Sequence[Card], target: int = 0) -> Mapping[str, Any]:
+    """The tensors that losses.Goal is made of, for one face. ``labels`` are the people's embeddings [G, D], the own person's
+    first."""
+    sizes = [card.embedding_size for card in cards]
     if plan.reference is Reference.CENTROID:
         labels = [centroid(label, sizes, plan.metric)[None] for label in labels]
-    galleries = np.zeros((len(labels), max(map(len, labels)), source.size), np.float32)
+    galleries = np.zeros((len(labels), max(map(len, labels)), sum(sizes)), np.float32)
     weights = np.zeros(galleries.shape[:2], np.float32)
     for index, label in enumerate(labels):
         galleries[index, : len(label)], weights[index, : len(label)] = label, 1
@@ -102,29 +122,15 @@ def face(crop: Crop, plan: Plan, people: Mapping[str, Sequence[Float]], cards: S
     if plan.metric is Metric.COSINE:
         limits = [limit**2 / 2 for limit in limits]
     margin = plan.kappa if plan.loss in (Loss.DODGE, Loss.CROWD) else 0
-    inputs = {
-        "images": crop.pixels,
-        "landmarks": crop.landmarks,
+    return {
         "galleries": galleries,
         "weights": weights,
         "kind": np.int32(losses.CODES[plan.loss]),
-        "target": np.int32(choose_target(plan, source, galleries, weights, list(others))),
+        "target": np.int32(target),
         "kappa": np.float32(plan.kappa),
         "cosine": np.float32(plan.metric is Metric.COSINE),
         "thresholds": np.array([limit + margin for limit in limits], np.float32),
     }
-    plain = window(crop.landmarks, crop.transform.size)
-    weighted = plain * np.square(texture.weights(crop.pixels, plan.texture))
-    task = Task(plan, inputs, weighted, float(np.sqrt(plain.sum() / weighted.sum())), tuple(sizes))
-    return (yield from ATTACKS[plan.method](task))
-
-
-def choose_target(plan: Plan, source: Float, galleries: Float, weights: Float, names: Sequence[str]) -> int:
-    """The label to resemble: the plan's, else the farthest from the source."""
-    if plan.target:
-        return 1 + names.index(plan.target)
-    away = np.linalg.norm(source - galleries, axis=-1) * weights
-    return int(np.argmax(away.sum(-1) / weights.sum(-1)))
 
 
 def centroid(embeddings: Float, sizes: Sequence[int], metric: Metric) -> Float:

@@ -3,15 +3,14 @@ the photos' gradients, each pulled back from its face to the mask's own frame.""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from faceoff import losses
-from faceoff.attacks.attacker import BATCH_SIZES, RECOGNISED_FAR, UNKNOWN_THRESHOLD, centroid, check
+from faceoff.attacks.attacker import BATCH_SIZES, check, goal
 from faceoff.attacks.batching import Batcher, Job
 from faceoff.attacks.task import Answer, Call, Steps, Task, embed_crop, judge, randomness
 from faceoff.errors import FaceOffError, Reason
@@ -19,7 +18,7 @@ from faceoff.geometry import window
 from faceoff.networks.card import Card
 from faceoff.networks.sets import set_name
 from faceoff.rooms import Networks, Report
-from faceoff.types import Crop, Float, Gallery, Loss, Method, Metric, Plan, Priority, Progress, Reference
+from faceoff.types import Crop, Float, Gallery, Loss, Method, Plan, Priority, Progress
 from faceoff.universal import LANDMARKS, Universal, Warp
 
 
@@ -112,28 +111,6 @@ class _Face:
         inputs = {**self.task.inputs, "images": self.task.image + worn, "jitter": self._jitter[step]}
         answer: Answer = yield Call("value_and_gradient", inputs, ("gradient",))
         return np.asarray(gain * self._warp.adjoint(answer["gradient"]), np.float32)
-
-
-def goal(plan: Plan, labels: Sequence[Float], cards: Sequence[Card]) -> Mapping[str, Any]:
-    """The inputs that losses.Goal is made of, for one face. ``labels`` are the people's embeddings [G, D], the own person's
-    first."""
-    sizes = [card.embedding_size for card in cards]
-    if plan.reference is Reference.CENTROID:
-        labels = [centroid(label, sizes, plan.metric)[None] for label in labels]
-    galleries = np.zeros((len(labels), max(map(len, labels)), sum(sizes)), np.float32)
-    weights = np.zeros(galleries.shape[:2], np.float32)
-    for index, label in enumerate(labels):
-        galleries[index, : len(label)], weights[index, : len(label)] = label, 1
-    limits = np.array([card.thresholds.get(RECOGNISED_FAR, UNKNOWN_THRESHOLD) for card in cards], np.float32)
-    return {
-        "galleries": galleries,
-        "weights": weights,
-        "kind": np.int32(losses.CODES[plan.loss]),
-        "target": np.int32(0),
-        "kappa": np.float32(plan.kappa),
-        "cosine": np.float32(plan.metric is Metric.COSINE),
-        "thresholds": (limits**2 / 2 if plan.metric is Metric.COSINE else limits) + np.float32(plan.kappa),
-    }
 
 
 def _check(crops: Sequence[Crop], plan: Plan, gallery: Gallery) -> None:

@@ -84,7 +84,7 @@ def protection_json(photo: str, output: str, seconds: float, request: Request, r
         "faces": [
             {
                 "box": box_json(crop.face.box),
-                "outcome": mask.outcome if mask.iterations else "not_evaluated",
+                "outcome": mask.outcome,
                 "method": request.plan.method,
                 "alpha": round(alpha, 4),
                 "rms": round(seen.rms, 3),
@@ -111,7 +111,7 @@ def protection_words(output: str, seconds: float, result: Protection) -> str:
 
 
 def _goal(mask: Mask) -> str:
-    if not mask.iterations:
+    if mask.outcome is MaskOutcome.NOT_EVALUATED:
         return "a mask made before, not evaluated on its surrogates"
     goal = "reached" if mask.outcome is MaskOutcome.REACHED else "not reached"
     return f"goal {goal} on the surrogates after {mask.iterations} iterations"

@@ -47,6 +47,7 @@ class MaskOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MASK_OUTCOME_UNSPECIFIED: _ClassVar[MaskOutcome]
     MASK_OUTCOME_REACHED: _ClassVar[MaskOutcome]
     MASK_OUTCOME_NOT_REACHED: _ClassVar[MaskOutcome]
+    MASK_OUTCOME_NOT_EVALUATED: _ClassVar[MaskOutcome]
 
 class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -83,6 +84,7 @@ PRIORITY_CAMPAIGN: Priority
 MASK_OUTCOME_UNSPECIFIED: MaskOutcome
 MASK_OUTCOME_REACHED: MaskOutcome
 MASK_OUTCOME_NOT_REACHED: MaskOutcome
+MASK_OUTCOME_NOT_EVALUATED: MaskOutcome
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_TRANSFERRED: Outcome
 OUTCOME_NOT_TRANSFERRED: Outcome

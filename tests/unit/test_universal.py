@@ -86,7 +86,7 @@ def test_every_face_gets_the_mask_at_the_plans_size(landmarks: Float) -> None:
     (mask,) = UniversalAttacker(made(noise)).attack([crop(landmarks)], plan, told.append)
     size = np.sqrt(np.square(mask.delta).sum() / (3 * window(landmarks).sum()))
     assert size == pytest.approx(PLAN.epsilon, rel=1e-4)
-    assert (mask.outcome, mask.iterations) == (MaskOutcome.NOT_REACHED, 0)
+    assert (mask.outcome, mask.iterations) == (MaskOutcome.NOT_EVALUATED, 0)
     assert not mask.delta[window(landmarks)[..., 0] == 0].any()
     assert told == [Progress("attack", 0, 1), Progress("attack", 1, 1)]
 
