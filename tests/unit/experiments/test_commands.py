@@ -34,11 +34,12 @@ def test_the_command_refuses_a_victim_that_is_a_surrogate(tmp_path: Path, capsys
 
 
 def test_targets_follow_the_loss() -> None:
-    options = transfer.parser().parse_args(["--people", ".", "--set", "loss=hinge"])
-    assert transfer.experiment_of(options).targets is Targets.PAIR
+    for loss, targets in (("hinge", Targets.PAIR), ("target", Targets.PAIR), ("dodge", Targets.NONE)):
+        options = transfer.parser().parse_args(["--people", ".", "--set", f"loss={loss}"])
+        assert transfer.experiment_of(options).targets is targets
     options = transfer.parser().parse_args(["--people", "."])
     experiment = transfer.experiment_of(options)
-    assert experiment.targets is Targets.NONE
+    assert experiment.targets is Targets.OWN
     assert "dlib" in experiment.victims
     assert not set(experiment.victims) & set(experiment.plan.surrogates)
 
