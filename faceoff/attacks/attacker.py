@@ -12,7 +12,7 @@ from faceoff import losses
 from faceoff.attacks import texture
 from faceoff.attacks.batching import Batcher, Job
 from faceoff.attacks.methods import ATTACKS
-from faceoff.attacks.task import Steps, Task, embed
+from faceoff.attacks.task import Steps, Task, embed_crop
 from faceoff.errors import FaceOffError, Reason
 from faceoff.geometry import window
 from faceoff.networks.card import Card
@@ -34,8 +34,7 @@ from faceoff.types import (
 )
 
 BATCH_SIZES = (1, 2, 3, 4)
-"""Faces that may share a call. More gain little on a few cores, and up to 5 every bit of a mask is the same whatever the
-batch (docs/decisions/0007)."""
+"""Faces that may share a call. More gain little on a few cores, where a larger call only takes longer to cancel."""
 
 RECOGNISED_FAR = 1e-2
 """A dodge is reached where a surrogate would no longer accept the pair at this false accept rate."""
@@ -77,7 +76,7 @@ class LocalAttacker:
         total = each * len(crops)
         report(Progress("attack", 0, total))
         photos = [(label, crop) for label, members in gallery.items() for crop in members]
-        jobs = [Job(model, embed(crop.pixels, crop.landmarks)) for _, crop in photos]
+        jobs = [Job(model, embed_crop(crop)) for _, crop in photos]
         embeddings = self._batcher.run(jobs, priority=priority)
         people: dict[str, list[Float]] = {label: [] for label in gallery}
         for (label, _), embedding in zip(photos, embeddings, strict=True):
@@ -88,7 +87,7 @@ class LocalAttacker:
 
 def face(crop: Crop, plan: Plan, people: Mapping[str, Sequence[Float]], cards: Sequence[Card]) -> Steps[Mask]:
     """The whole attack on one face. ``people`` are the gallery's embeddings [D], by label."""
-    source = yield from embed(crop.pixels, crop.landmarks)
+    source = yield from embed_crop(crop)
     sizes = [card.embedding_size for card in cards]
     others = {label: members for label, members in people.items() if label != OWN}
     own = [photo for photo in people.get(OWN, ()) if np.linalg.norm(photo - source) > SAME_PHOTO]

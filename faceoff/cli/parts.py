@@ -79,12 +79,16 @@ def debugging() -> bool:
     return os.environ.get("FACEOFF_DEBUG", "") not in ("", "0")
 
 
+def _quieten_tensorflow() -> None:
+    """TensorFlow calls the API deprecated by which its own serving runs SavedModels."""
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
 def _local(home: Home) -> Rooms:
     with native_silence():
         from faceoff import local
 
-        # TensorFlow calls the API deprecated by which its own serving runs SavedModels.
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        _quieten_tensorflow()
         return local.rooms(home)
 
 
@@ -105,7 +109,7 @@ def _learner(home: Home) -> Learner:
         from faceoff.networks import catalogue
         from faceoff.networks.local import LocalNetworks
 
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        _quieten_tensorflow()
         return Learner(LocalNetworks(home), lambda name: catalogue.card(name, home))
 
 
