@@ -31,21 +31,15 @@ RESULTS = Path(__file__).parent / "results"
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m experiments.transfer", description=__doc__)
     add_folder(made)
-    made.add_argument("--plan", default="balanced", metavar="NAME", help="a preset (default: balanced)")
-    made.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="another value of the plan; may be repeated"
-    )
+    add_experiment(made)
     made.add_argument("--surrogates", type=names, metavar="A,B", help="networks that the mask is computed on")
-    made.add_argument("--victims", type=names, metavar="A,B", help="default: every other network with a threshold")
     made.add_argument(
         "--targets", type=Targets, choices=list(Targets),
         help="whom the attack may know: nobody, the pair's target, all others, or all others and the source's other photos "
         "(default: none to dodge, own for the crowd, else pair)",
     )  # fmt: skip
-    made.add_argument("--split", type=Split, choices=list(Split), default=Split.ALL, help="whose photos (default: all)")
     made.add_argument("--pairs", type=int, default=0, metavar="N", help="only so many pairs, evenly spread")
     made.add_argument("--no-controls", action="store_true", help="leave the noise of the same size out")
-    made.add_argument("--out", type=Path, metavar="FILE", help="results file (default: under experiments/results)")
     return made
 
 
@@ -54,6 +48,16 @@ def add_folder(made: argparse.ArgumentParser) -> None:
         "--people", "--photos", dest="folder", type=Path, required=True, metavar="DIR",
         help="a sub-folder for each person, of face crops or of whole photos: both go the whole way",
     )  # fmt: skip
+
+
+def add_experiment(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--plan", default="balanced", metavar="NAME", help="a preset (default: balanced)")
+    made.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="another value of the plan; may be repeated"
+    )
+    made.add_argument("--victims", type=names, metavar="A,B", help="default: every other network with a threshold")
+    made.add_argument("--split", type=Split, choices=list(Split), default=Split.ALL, help="whose photos (default: all)")
+    made.add_argument("--out", type=Path, metavar="FILE", help="results file (default: under experiments/results)")
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -17,9 +17,9 @@ from types import MappingProxyType
 from typing import Any
 
 from experiments import people, plans, protocol, render
-from experiments.people import Person, Split, Targets
+from experiments.people import Person, Targets
 from experiments.protocol import Experiment, House, Journal, Row
-from experiments.transfer import RESULTS, add_folder, default_victims, names, write
+from experiments.transfer import RESULTS, add_experiment, add_folder, default_victims, write
 from faceoff.attacks.universal import Learner
 from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.home import default_home
@@ -108,16 +108,8 @@ def measure(experiment: Experiment, known: int, folder: Path, out: Path, house: 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.universal", description=__doc__)
     add_folder(parser)
+    add_experiment(parser)
     parser.add_argument("--known", type=int, default=4, metavar="N", help="photos to learn from (default: 4)")
-    parser.add_argument("--plan", default="balanced", metavar="NAME", help="a preset (default: balanced)")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="another value of the plan; may be repeated"
-    )
-    parser.add_argument("--victims", type=names, metavar="A,B", help="default: every other network with a threshold")
-    parser.add_argument(
-        "--split", type=Split, choices=list(Split), default=Split.ALL, help="whose photos (default: all)"
-    )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="results file (default: under experiments/results)")
     options = parser.parse_args(arguments)
     out = (
         options.out
