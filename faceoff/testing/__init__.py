@@ -1,4 +1,5 @@
-"""Public fakes: rooms that take no network and no time, and a server on a free port.
+"""Public fakes: rooms that take no network and no time, a server on a free port, and (faceoff.testing.lookalike) the
+commercial victims.
 
 They are for tests of whatever uses Face-Off.
 """
@@ -31,6 +32,7 @@ from faceoff.types import (
     Plan,
     Priority,
     Progress,
+    Terms,
     Verdict,
 )
 
@@ -100,7 +102,13 @@ class FixedVerifier:
     """Every victim (without names: one called ``fixed``) says that the mask has transferred."""
 
     def verify(
-        self, photo: Photo, protected: bytes, crops: Sequence[Crop], surrogates: Sequence[str], victims: Sequence[str]
+        self,
+        photo: Photo,
+        protected: bytes,
+        crops: Sequence[Crop],
+        surrogates: Sequence[str],
+        victims: Sequence[str],
+        terms: Terms = Terms(),  # noqa: B008  (frozen)
     ) -> list[Verdict]:
         return [
             Verdict(face, victim, "1", "2026-01-01", 0.9, 0.2, 0.5, Outcome.TRANSFERRED)

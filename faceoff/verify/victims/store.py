@@ -1,0 +1,63 @@
+"""The file that budget, rates and cache are kept in: shared by threads and processes, safe against kill -9."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from faceoff.errors import FaceOffError, Reason
+
+_PATIENCE = 10.0
+"""Seconds to wait while another process writes. Transactions take milliseconds."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS settled (
+    tenant TEXT, victim TEXT, currency TEXT, day TEXT,
+    charged INTEGER, charged_calls INTEGER, unknown INTEGER, unknown_calls INTEGER,
+    PRIMARY KEY (tenant, victim, currency, day)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reserved (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT, victim TEXT, currency TEXT, day TEXT, price INTEGER
+);
+CREATE TABLE IF NOT EXISTS pace (victim TEXT PRIMARY KEY, due REAL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, at REAL, answer TEXT) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS answers_by_age ON answers (at);
+"""
+
+
+class Store:
+    """``folder``/victims.db. Raises FaceOffError INVALID_ARGUMENT when it cannot be written."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "victims.db"
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with closing(self._connect()) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.executescript(_TABLES)
+        except (OSError, sqlite3.Error) as error:
+            raise FaceOffError(
+                Reason.INVALID_ARGUMENT,
+                f"The victims' state cannot be kept in {folder}: {error}.",
+                "Choose a folder on a local disk that you may write to.",
+            ) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that no other one overlaps; on disk when it ends. A connection each: none is shared between threads or
+        carried over a fork, and opening one costs nothing beside a call to a victim."""
+        with closing(self._connect()) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
