@@ -14,10 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from experiments import people, plans, protocol, render
-from experiments.people import Split, Targets
-from experiments.protocol import Experiment, House, Journal
-from experiments.transfer import RESULTS, add_folder, default_targets, names, write
+from experiments import plans, protocol, render
+from experiments.people import Split
+from experiments.protocol import Experiment, House
+from experiments.transfer import RESULTS, add_folder, names, write
+from faceoff.campaign import people
+from faceoff.campaign.journal import Journal
+from faceoff.campaign.people import Targets, targets_of
 from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.home import default_home
 
@@ -35,7 +38,7 @@ class Variant:
     def folds(self, limit: int) -> dict[str, Experiment]:
         """One experiment a victim."""
         plan = plans.named(self.preset, self.overrides)
-        targets = self.targets or default_targets(plan)
+        targets = self.targets or targets_of(plan.loss)
         return {
             victim: Experiment(
                 replace(plan, surrogates=tuple(name for name in SEEN if name != victim)),

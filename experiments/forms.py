@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
-import cv2
 import numpy as np
-from PIL import Image
 
-from faceoff import image
+from faceoff.campaign.forms import write
 from faceoff.geometry import window
-from faceoff.rooms import Detector
-from faceoff.types import Box, Bytes, Crop, Float, Photo
-from faceoff.verify.scores import same_place
-
-
-def _jpeg(levels: Bytes) -> bytes:
-    return _file(levels, "JPEG", quality=75, subsampling="4:2:0")
-
-
-def _half(levels: Bytes) -> bytes:
-    size = (max(1, levels.shape[1] // 2), max(1, levels.shape[0] // 2))
-    return _file(np.asarray(cv2.resize(levels, size, interpolation=cv2.INTER_AREA), np.uint8), "PNG")
-
+from faceoff.types import Bytes, Crop, Float
 
 FORMS: Mapping[str, Callable[[Bytes], bytes]] = {
-    "png": lambda levels: _file(levels, "PNG"),
-    "jpeg75": _jpeg,
-    "half": _half,
+    "png": write,
+    "jpeg75": lambda levels: write(levels, "JPEG", quality=75, subsampling="4:2:0"),
+    "half": lambda levels: write(levels, scale=0.5),
 }
 """The file that a victim is given, from the protected photo's pixels: as it is, as JPEG of quality 75 with halved colour
 (4:2:0), and at half the resolution."""
-
-
-def find(data: bytes, like: Crop, photo: Photo, detector: Detector) -> Crop | None:
-    """The face of ``photo`` that was cut out as ``like``, found anew in the file ``data`` at whatever size that has."""
-    seen = image.decode(data, max_bytes=len(data))
-    x, y = seen.width / photo.width, seen.height / photo.height
-    box = like.face.box
-    there = replace(like, face=replace(like.face, box=Box(box.x * x, box.y * y, box.width * x, box.height * y)))
-    return same_place(there, detector.detect(seen))
 
 
 def white(delta: Float, crop: Crop, random: np.random.Generator) -> Float:
@@ -66,9 +41,3 @@ def _sized(noise: Float, delta: Float, crop: Crop) -> Float:
     noise = noise * window(crop.landmarks, crop.transform.size)
     strength = np.sqrt(np.mean(np.square(delta))) / max(float(np.sqrt(np.mean(np.square(noise)))), 1e-12)
     return np.asarray(_SPARE * strength * noise, np.float32)
-
-
-def _file(levels: Bytes, container: str, **options: object) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(levels).save(file, container, **options)
-    return file.getvalue()

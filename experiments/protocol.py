@@ -3,42 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
-import platform
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from experiments.forms import FORMS, find, spectrum, white
+from experiments.forms import FORMS, spectrum, white
 from experiments.judge import Judge
-from experiments.people import Pair, Person, Shot, Split, Targets, gallery, pairs
+from experiments.people import Split, sources
 from faceoff import image, pipeline
-from faceoff.errors import FaceOffError, Reason
-from faceoff.networks.card import Card
+from faceoff.campaign import house
+from faceoff.campaign.clock import Clock
+from faceoff.campaign.forms import find
+from faceoff.campaign.house import check_victims
+from faceoff.campaign.journal import Journal, Row
+from faceoff.campaign.manifest import commit as code_commit
+from faceoff.campaign.people import Pair, Person, Shot, Targets, gallery, pairs
+from faceoff.networks.card import FAR
 from faceoff.networks.home import Home
 from faceoff.networks.sets import set_name
-from faceoff.rooms import Amplifier, Attacker, Detector, Networks
+from faceoff.rooms import Amplifier, Attacker
 from faceoff.types import Candidate, Crop, Encoding, Mask, MaskOutcome, Plan, Progress
 from faceoff.verify.intervals import wilson
-from faceoff.verify.scores import FAR
 
 GROUP = 8
 """Faces that are attacked in one call; what a kill can cost."""
 
 CONTROLS = MappingProxyType({"white": white, "spectrum": spectrum})
-
-PACKAGES = ("tensorflow", "numpy", "opencv-python", "mtcnn", "pillow")
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -62,95 +57,24 @@ class Experiment:
 
 
 @dataclass(frozen=True)
-class House:
+class House(house.House):
     """Who does the work."""
 
-    networks: Networks
-    card: Callable[[str], Card]
-    detector: Detector
-    attacker: Attacker
     amplifier: Amplifier
 
 
 def local_house(home: Home) -> House:
     """Everything in this process. Imports TensorFlow, which takes seconds."""
     from faceoff.amplify import LocalAmplifier
-    from faceoff.attacks.attacker import LocalAttacker
-    from faceoff.detect import MtcnnDetector
-    from faceoff.networks import catalogue
-    from faceoff.networks.local import LocalNetworks
 
-    networks = LocalNetworks(home)
-
-    def card(name: str) -> Card:
-        return catalogue.card(name, home)
-
-    return House(networks, card, MtcnnDetector(), LocalAttacker(networks, card), LocalAmplifier())
+    return House(**vars(house.local_house(home)), amplifier=LocalAmplifier())
 
 
 def check(experiment: Experiment, house: House) -> None:
     """Refuse before the work: UNKNOWN_NETWORK, and INVALID_ARGUMENT for a victim without a threshold."""
     for name in experiment.plan.surrogates:
         house.card(name)
-    for name in experiment.victims:
-        if FAR not in house.card(name).thresholds:
-            raise FaceOffError(
-                Reason.INVALID_ARGUMENT,
-                f"{name} has no threshold measured, so it cannot judge.",
-                "Measure one with `faceoff models check` and add it to the card.",
-            )
-
-
-class Journal:
-    """Rows that are done, one JSON object a line beside the results, so that a kill loses only what was under way."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.rows: list[Row] = []
-        whole = 0
-        if path.exists():
-            for line in path.read_bytes().splitlines(keepends=True):
-                if line.endswith(b"\n"):
-                    self.rows.append(json.loads(line))
-                    whole += len(line)
-            with path.open("r+b") as file:  # the last line may have been cut off by a kill
-                file.truncate(whole)
-
-    def add(self, row: Row) -> None:
-        self.rows.append(row)
-        with self._path.open("a") as file:
-            file.write(json.dumps(row, separators=(",", ":")) + "\n")
-
-    def of(self, run: str) -> list[Row]:
-        return [row for row in self.rows if row["run"] == run]
-
-    def remove(self) -> None:
-        self._path.unlink(missing_ok=True)
-
-
-class Clock:
-    """How far the work is and how long it will take, on standard error."""
-
-    def __init__(self, title: str, total: int, done: int) -> None:
-        self._title, self._total, self._first = title, total, done
-        self._start = time.monotonic()
-
-    def during(self, done: float) -> None:
-        """Part of a group is done: worth a word only on a terminal, where the line is written over."""
-        if sys.stderr.isatty():
-            sys.stderr.write(f"{self._line(done):<79}\r")
-            sys.stderr.flush()
-
-    def after(self, done: int) -> None:
-        sys.stderr.write(self._line(done) + "\n")
-        sys.stderr.flush()
-
-    def _line(self, done: float) -> str:
-        left = "?"
-        if done > self._first:
-            pace = (time.monotonic() - self._start) / (done - self._first)
-            left = f"{pace * (self._total - done) / 60:.1f} min"
-        return f"{self._title}: {int(done)} of {self._total} faces, {left} left"
+    check_victims(experiment.victims, house)
 
 
 def perform(
@@ -158,15 +82,15 @@ def perform(
 ) -> list[Row]:
     """One row a pair, in the pairs' order. Rows that the journal has are not made again."""
     run = experiment.run(folder)
-    wanted = pairs(people, experiment.split, experiment.targets is Targets.PAIR, experiment.limit)
+    wanted = pairs(people, sources(people, experiment.split), experiment.targets is Targets.PAIR, experiment.limit)
     keys = {_key(pair) for pair in wanted}
-    done = {key: row for row in journal.of(run) if (key := tuple(row["pair"])) in keys}
+    done = {key: row for row in journal.rows if row["run"] == run and (key := tuple(row["pair"])) in keys}
     judges = {name: Judge(house.networks, house.card(name), people) for name in experiment.victims}
     missing = [pair for pair in wanted if _key(pair) not in done]
     if missing:
         house.networks.version(set_name(experiment.plan.surrogates))  # loads the set before time is taken
-    clock = Clock(title, len(wanted), len(wanted) - len(missing))
-    commit = _commit()
+    clock = Clock(title, len(wanted), len(wanted) - len(missing), "faces")
+    commit = code_commit()
     for group in _groups(missing, experiment.targets):
         before = len(done)
 
@@ -334,15 +258,3 @@ def summary(experiment: Experiment, rows: Sequence[Row], labels: int) -> dict[st
             "psr": round(100 * (1 - FAR), 1),
         },
     }
-
-
-def versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
-
-
-def _commit() -> str:
-    """The code's commit, with a + where the working tree differs from it."""
-    with suppress(OSError, subprocess.CalledProcessError):
-        command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+", "--exclude=*"]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-    return "unknown"

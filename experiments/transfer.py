@@ -15,15 +15,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from experiments import people, plans, protocol, render
-from experiments.people import Split, Targets
-from experiments.protocol import Experiment, House, Journal
+from experiments import plans, protocol, render
+from experiments.people import Split
+from experiments.protocol import Experiment, House
 from faceoff import files
+from faceoff.campaign import manifest, people
+from faceoff.campaign.journal import Journal
+from faceoff.campaign.people import Targets, targets_of
 from faceoff.errors import FaceOffError
 from faceoff.networks import catalogue
+from faceoff.networks.card import FAR
 from faceoff.networks.home import default_home
-from faceoff.types import Loss, Plan
-from faceoff.verify.scores import FAR
+from faceoff.types import Plan
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -68,13 +71,9 @@ def experiment_of(options: argparse.Namespace) -> Experiment:
     plan = plans.named(options.plan, options.set)
     if options.surrogates:
         plan = replace(plan, surrogates=options.surrogates)
-    targets = options.targets or default_targets(plan)
+    targets = options.targets or targets_of(plan.loss)
     victims = options.victims or default_victims(plan)
     return Experiment(plan, victims, options.split, targets, options.pairs, not options.no_controls)
-
-
-def default_targets(plan: Plan) -> Targets:
-    return {Loss.DODGE: Targets.NONE, Loss.CROWD: Targets.OWN}.get(plan.loss, Targets.PAIR)
 
 
 def default_victims(plan: Plan) -> tuple[str, ...]:
@@ -104,7 +103,7 @@ def write(out: Path, results: dict[str, Any], folder: Path) -> dict[str, Any]:
     stamped = {
         "command": command(folder, out),
         "date": datetime.now(UTC).date().isoformat(),
-        "versions": protocol.versions(),
+        "versions": manifest.versions(),
     } | results
     files.write_atomically(out, (json.dumps(stamped, indent=1) + "\n").encode())
     return stamped

@@ -16,11 +16,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from experiments import people, plans, protocol, render
-from experiments.people import Person, Targets
-from experiments.protocol import Experiment, House, Journal, Row
+from experiments import plans, protocol, render
+from experiments.protocol import Experiment, House
 from experiments.transfer import RESULTS, add_experiment, add_folder, default_victims, write
 from faceoff.attacks.universal import Learner
+from faceoff.campaign import people
+from faceoff.campaign.journal import Journal, Row
+from faceoff.campaign.people import Person, Targets
 from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.home import default_home
 from faceoff.rooms import Report
@@ -85,7 +87,7 @@ def measure(experiment: Experiment, known: int, folder: Path, out: Path, house: 
         "known_photos": lambda shot: shot < known,
     }
     # A run that was killed may have learnt a person twice.
-    learnt = {row["source"]: row for row in journal.of(learning)}
+    learnt = {row["source"]: row for row in journal.rows if row["run"] == learning}
     results: dict[str, Any] = {
         "kind": "universal",
         "folder": folder.name,

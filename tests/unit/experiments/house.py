@@ -64,6 +64,9 @@ class Networks:
     def version(self, model: str) -> str:
         return "1"
 
+    def weights(self, name: str) -> str:
+        return f"weights of {name}"
+
     def card(self, name: str) -> Card:
         return replace(self._networks[name].card(name), thresholds={1e-2: 0.05})
 
@@ -103,4 +106,4 @@ class Attacker(NoiseAttacker):
 
 def house(attacker: Attacker | None = None, least: int = 0) -> House:
     networks = Networks("a", "b")
-    return House(networks, networks.card, Detector(least), attacker or Attacker(), LocalAmplifier())
+    return House(networks, networks.card, Detector(least), attacker or Attacker(), networks.weights, LocalAmplifier())

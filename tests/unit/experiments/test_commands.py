@@ -7,8 +7,9 @@ import pytest
 
 from experiments import ablation, render, transfer
 from experiments.ablation import Variant
-from experiments.people import Split, Targets
+from experiments.people import Split
 from experiments.protocol import Experiment
+from faceoff.campaign.people import Targets
 from tests.unit.experiments.house import Networks, folder, house
 from tests.unit.experiments.test_protocol import PLAN
 

@@ -3,9 +3,10 @@ import io
 import numpy as np
 from PIL import Image
 
-from experiments.forms import FORMS, find, spectrum, white
+from experiments.forms import FORMS, spectrum, white
 from faceoff import image
 from faceoff.amplify import candidates
+from faceoff.campaign.forms import find
 from faceoff.geometry import window
 from faceoff.testing import BoxDetector
 from faceoff.types import Encoding, Float, Mask, MaskOutcome, Photo

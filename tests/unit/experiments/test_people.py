@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.people import Pair, Person, Split, Targets, gallery, pairs, read
+from experiments.people import Split, sources
+from faceoff.campaign.people import Pair, Person, Targets, gallery, pairs, read
 from faceoff.errors import FaceOffError, Reason
 from tests.unit.experiments.house import Detector, folder
 
@@ -19,32 +20,32 @@ def ten(shots: int) -> list[Person]:
 
 
 def test_ninety_pairs_attack_ninety_photos() -> None:
-    chosen = pairs(ten(9), Split.ALL, targeted=True)
+    chosen = pairs(ten(9), sources(ten(9), Split.ALL), targeted=True)
     assert len(chosen) == 90 == len({(pair.source, pair.target) for pair in chosen})
     assert len({(pair.source, pair.shot) for pair in chosen}) == 90
     assert all(pair.source != pair.target for pair in chosen)
 
 
 def test_splits_share_no_source() -> None:
-    tune, report = (pairs(ten(9), split, targeted=False) for split in (Split.TUNE, Split.REPORT))
+    tune, report = (pairs(ten(9), sources(ten(9), split), targeted=False) for split in (Split.TUNE, Split.REPORT))
     assert {pair.source for pair in tune} == set(range(5))
     assert {pair.source for pair in report} == set(range(5, 10))
-    assert tune + report == pairs(ten(9), Split.ALL, targeted=False)
+    assert tune + report == pairs(ten(9), sources(ten(9), Split.ALL), targeted=False)
 
 
 def test_without_targets_no_photo_comes_twice() -> None:
-    assert len(pairs(ten(5), Split.ALL, targeted=True)) == 90
-    chosen = pairs(ten(5), Split.ALL, targeted=False)
+    assert len(pairs(ten(5), sources(ten(5), Split.ALL), targeted=True)) == 90
+    chosen = pairs(ten(5), sources(ten(5), Split.ALL), targeted=False)
     assert len(chosen) == 50 == len({(pair.source, pair.shot) for pair in chosen})
 
 
 def test_a_limit_spreads_over_the_sources() -> None:
-    chosen = pairs(ten(9), Split.ALL, targeted=True, limit=3)
+    chosen = pairs(ten(9), sources(ten(9), Split.ALL), targeted=True, limit=3)
     assert len(chosen) == 3 == len({pair.source for pair in chosen})
 
 
 def test_what_is_under_attack_is_in_no_gallery(people: list[Person]) -> None:
-    everything = pairs(people, Split.ALL, targeted=True)
+    everything = pairs(people, sources(people, Split.ALL), targeted=True)
     for pair in everything:
         known = gallery(people, pair, Targets.PAIR)
         for other in everything:

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from experiments import protocol, render
-from experiments.people import Person, Split, Targets, read
-from experiments.protocol import Experiment, Journal, perform, summary
+from experiments.people import Split
+from experiments.protocol import Experiment, perform, summary
 from faceoff.attacks.attacker import LocalAttacker
+from faceoff.campaign.journal import Journal, Row
+from faceoff.campaign.people import Person, Targets, read
 from faceoff.errors import FaceOffError, Reason
 from faceoff.presets import STRENGTHS
 from faceoff.types import Loss, Plan
@@ -22,7 +24,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> list[Person]:
     return read(folder(tmp_path_factory.mktemp("people")), Detector())[0]
 
 
-def rows_of(experiment: Experiment, people: list[Person], path: Path, **kinds: Any) -> list[protocol.Row]:
+def rows_of(experiment: Experiment, people: list[Person], path: Path, **kinds: Any) -> list[Row]:
     return perform(experiment, people, house(**kinds), Journal(path), "people", "test")
 
 
@@ -69,7 +71,7 @@ def test_a_face_that_is_not_found_is_never_a_success(people: list[Person], tmp_p
 
 
 def test_shares_count_what_they_name() -> None:
-    def row(source: int, target: int, cell: dict[str, Any] | None) -> protocol.Row:
+    def row(source: int, target: int, cell: dict[str, Any] | None) -> Row:
         return {"pair": [source, target, 0], "own": 4, "cells": {"b": {"mask": {"png": cell}}}}
 
     gone = {"centroid": 1, "mean": 0, "self": True, "far": 3, "ratio": 1.5}

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from experiments import render
-from experiments.people import Split, Targets
+from experiments.people import Split
 from experiments.protocol import Experiment
 from experiments.universal import measure
 from faceoff.amplify import LocalAmplifier
+from faceoff.campaign.people import Targets
 from faceoff.errors import FaceOffError, Reason
 from faceoff.types import Candidate, Crop, Encoding, Mask, Photo, Plan
 from tests.unit.experiments.house import folder, house

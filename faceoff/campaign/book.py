@@ -1,0 +1,119 @@
+"""Which cells a campaign has, which of them have their row, and what is still to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from faceoff.campaign.config import Campaign
+from faceoff.campaign.grid import Job, Look
+from faceoff.campaign.journal import Journal, Row
+from faceoff.campaign.people import Pair, Targets
+from faceoff.campaign.worker import Task
+from faceoff.types import Outcome
+
+GROUP = 8
+"""Photos that are attacked in one call; what a kill can cost."""
+
+AGAIN = (Outcome.THROTTLED, Outcome.OVER_BUDGET, Outcome.ERROR)
+"""Outcomes that say nothing of the cell: a run that goes on asks once more."""
+
+Scores = Mapping[tuple[int, int, str, str], float | None]
+
+
+class Book:
+    """The cells of the run ``number``; ``rows`` and ``missing`` are by a cell's id."""
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        journal: Journal,
+        number: int,
+        clean: Sequence[Job],
+        masks: Sequence[Job],
+        pictured: Callable[[Job, Look], bool] | None,
+    ) -> None:
+        """``pictured`` says where there is a picture to verify again; None where the pictures are to be made."""
+        self._clean, self._masks = clean, masks
+        self._victims = (*campaign.victims.local, *campaign.victims.remote)
+        self._earlier = None if pictured is None else {row["look"]: row for row in journal.rows if row["run"] == 0}
+        self.cells = {
+            job.cell(look, victim): (job, look.encoding.name, victim)
+            for job in (*clean, *masks)
+            for look in job.looks
+            if pictured is None or (look.id in (self._earlier or {}) and pictured(job, look))
+            for victim in self._victims
+        }
+        self.rows: dict[str, Row] = {
+            row["cell"]: row for row in journal.rows if row["run"] == number and row["cell"] in self.cells
+        }
+        self.missing = {cell for cell in self.cells if self._lacks(cell)}
+
+    @property
+    def done(self) -> int:
+        return len(self.cells) - len(self.missing)
+
+    def note(self, rows: Sequence[Row]) -> None:
+        """These cells have their row."""
+        self.rows |= {row["cell"]: row for row in rows}
+        self.missing -= {row["cell"] for row in rows}
+
+    def outcomes(self) -> dict[str, int]:
+        """How many cells came out how, without those of the photos as they are."""
+        found = [row["outcome"] for row in self.rows.values() if row["line"] == "mask"]
+        return {outcome: found.count(outcome) for outcome in sorted(set(found))}
+
+    def clean_tasks(self) -> Iterator[Task]:
+        for start in range(0, len(self._clean), GROUP):
+            yield from self._task(self._clean[start : start + GROUP], {})
+
+    def mask_tasks(self) -> Iterator[Task]:
+        """Jobs with one plan that are told of the same people, together; in the order of the plans."""
+        alike: dict[str, list[Job]] = {}
+        for job in self._masks:
+            shared = {Targets.NONE: -1, Targets.PAIR: job.pair.target}.get(job.targets, job.pair.source)
+            alike.setdefault(f"{job.plan!r} {job.targets} {shared}", []).append(job)
+        clean = self._scores()
+        for same in alike.values():
+            short = [job for job in same if any(self._wanted([job]).values())]
+            for start in range(0, len(short), GROUP):
+                yield from self._task(short[start : start + GROUP], clean)
+
+    def _task(self, jobs: Sequence[Job], clean: Scores) -> Iterator[Task]:
+        wanted = self._wanted(jobs)
+        if wanted:
+            shots = {(job.pair.source, job.pair.shot) for job in jobs}
+            scores = {key: score for key, score in clean.items() if key[:2] in shots}
+            earlier = None if self._earlier is None else {look: self._earlier[look] for look in wanted}
+            yield Task(tuple(jobs), wanted, scores, earlier)
+
+    def _wanted(self, jobs: Sequence[Job]) -> dict[str, tuple[str, ...]]:
+        found = {}
+        for job in jobs:
+            for look in job.looks:
+                names = tuple(name for name in self._victims if job.cell(look, name) in self.missing)
+                if names:
+                    found[look.id] = names
+        return found
+
+    def _scores(self) -> dict[tuple[int, int, str, str], float | None]:
+        """What each victim says of the photos as they are."""
+        return {
+            (job.pair.source, job.pair.shot, encoding, victim): self.rows[cell]["score"]
+            for cell, (job, encoding, victim) in self.cells.items()
+            if not job.mask and cell in self.rows
+        }
+
+    def _lacks(self, cell: str) -> bool:
+        """Whether a cell has no row, or one that came of a fault; the photo's own fault is every mask's."""
+        row = self.rows.get(cell)
+        if row is None or row["outcome"] in AGAIN:
+            return True
+        job, encoding, victim = self.cells[cell]
+        return row["outcome"] == Outcome.NO_CLEAN_PAIR and self._photo_lacks(job.pair, encoding, victim)
+
+    def _photo_lacks(self, pair: Pair, encoding: str, victim: str) -> bool:
+        for job in self._clean:
+            if (job.pair.source, job.pair.shot) == (pair.source, pair.shot):
+                cells = [job.cell(look, victim) for look in job.looks if look.encoding.name == encoding]
+                return any(self._lacks(cell) for cell in cells)
+        return False
