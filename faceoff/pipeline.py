@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from faceoff import image
 from faceoff.errors import FaceOffError, Reason
 from faceoff.rooms import Amplifier, Attacker, Detector, Report, Verifier
-from faceoff.types import Candidate, Crop, Encoding, Gallery, Mask, Photo, Plan, Priority, Progress, Verdict
+from faceoff.types import Candidate, Crop, Encoding, Gallery, Mask, Photo, Plan, Priority, Progress, Terms, Verdict
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Request:
 
     ``faces`` picks detected faces by index (largest first; empty: every face),
     ``victims`` the networks that check the result (empty: every local network that is not a surrogate), ``gallery`` the
-    other people that the target and hinge losses need."""
+    other people that the target and hinge losses need, ``terms`` what the result is compared with and how."""
 
     plan: Plan = field(default_factory=Plan)
     encoding: Encoding = field(default_factory=Encoding)
@@ -35,6 +35,7 @@ class Request:
     victims: tuple[str, ...] = ()
     gallery: Gallery = field(default_factory=dict)
     priority: Priority = Priority.INTERACTIVE
+    terms: Terms = field(default_factory=Terms)
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,9 @@ def protect(data: bytes, request: Request, rooms: Rooms, report: Report) -> Prot
     candidate = rooms.amplifier.amplify(photo, crops, masks, request.plan, request.encoding)
     report(Progress("amplify", 1, 1))
     report(Progress("verify", 0, 1))
-    verdicts = rooms.verifier.verify(photo, candidate.data, crops, request.plan.surrogates, request.victims)
+    verdicts = rooms.verifier.verify(
+        photo, candidate.data, crops, request.plan.surrogates, request.victims, request.terms
+    )
     report(Progress("verify", 1, 1))
     return Protection(photo, candidate, tuple(crops), tuple(masks), tuple(verdicts))
 

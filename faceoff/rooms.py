@@ -6,7 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
-from faceoff.types import Array, Candidate, Crop, Encoding, Gallery, Mask, Photo, Plan, Priority, Progress, Verdict
+from faceoff.types import (
+    Array,
+    Candidate,
+    Crop,
+    Encoding,
+    Gallery,
+    Mask,
+    Photo,
+    Plan,
+    Priority,
+    Progress,
+    Terms,
+    Verdict,
+)
 
 Report = Callable[[Progress], None]
 """Called as the work goes on. It may raise to stop the work: that is how a cancellation or a deadline gets in."""
@@ -38,10 +51,17 @@ class Amplifier(Protocol):
 
 class Verifier(Protocol):
     def verify(
-        self, photo: Photo, protected: bytes, crops: Sequence[Crop], surrogates: Sequence[str], victims: Sequence[str]
+        self,
+        photo: Photo,
+        protected: bytes,
+        crops: Sequence[Crop],
+        surrogates: Sequence[str],
+        victims: Sequence[str],
+        terms: Terms = Terms(),  # noqa: B008  (frozen)
     ) -> list[Verdict]:
         """What each victim says of each face of the encoded result. No ``victims``: every local network that is not a
-        surrogate. Raises VICTIM_IS_SURROGATE when a victim took part in the mask."""
+        surrogate, and the commercial victims that the terms consent to. Raises VICTIM_IS_SURROGATE when a victim took part
+        in the mask."""
 
 
 class Networks(Protocol):

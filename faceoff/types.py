@@ -232,25 +232,60 @@ class Candidate:
 
 
 class Outcome(StrEnum):
-    """Only the first two count for the transfer rate."""
+    """Only the first two count for the transfer rate (faceoff.verify.rates). NO_CLEAN_PAIR: it does not match, but nothing says
+    that the unprotected photo would have."""
 
     TRANSFERRED = "transferred"
     NOT_TRANSFERRED = "not_transferred"
     NO_FACE_PROTECTED = "no_face_protected"
     NO_FACE_REFERENCE = "no_face_reference"
     CLEAN_MISMATCH = "clean_mismatch"
+    NO_CLEAN_PAIR = "no_clean_pair"
     THROTTLED = "throttled"
     REFUSED = "refused"
     ERROR = "error"
     OVER_BUDGET = "over_budget"
 
 
+class View(StrEnum):
+    """How a photo is shown to a victim: as it was encoded, the face's square alone, or after what happens to photos on their
+    way (faceoff.verify.views)."""
+
+    PHOTO = "photo"
+    CROPPED = "cropped"
+    JPEG = "jpeg"
+    HALF = "half"
+    DENOISED = "denoised"
+
+
+class Against(StrEnum):
+    """What a protected face was compared with: other photos of the person, its own original, or other protected photos of
+    the person (linkage)."""
+
+    REFERENCE = "reference"
+    ORIGINAL = "original"
+    LINKED = "linked"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms a result is judged. ``references`` are other photos of the person, encoded, the largest face of each; without
+    any, a face is compared with its original. ``consent`` names the commercial victims to which the result and the references
+    may be sent; the original is sent only if it is itself one of the references. ``views`` are asked each."""
+
+    references: tuple[bytes, ...] = field(default=(), repr=False)
+    consent: tuple[str, ...] = ()
+    views: tuple[View, ...] = (View.PHOTO,)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What one victim says of one face, on the encoded bytes. Scores are normalised to [0, 1], so that ``threshold`` is .5 for
-    every victim: the two photos show the same person, says the victim, when the score is at or above it. A score is None
-    where there was no face to score. ``raw`` is the victim's own figure and threshold. ``face`` is the index of the face
-    in the original photo."""
+    every victim: the two photos show the same person, says the victim, when the score is at or above it. Against several
+    photos the score is the best match's. A score is None where there was no face to score or nobody was asked.
+    ``raw_score`` and ``raw_threshold`` are the victim's own figures for the protected photo in its own unit (an l2 distance
+    for a network), ``face`` is the index of the face in the original photo, and ``note`` says what was done to a picture to
+    fit the victim's limits."""
 
     face: int
     victim: str
@@ -260,7 +295,27 @@ class Verdict:
     protected_score: float | None
     threshold: float
     outcome: Outcome
-    raw: str = ""
+    raw_score: float | None = None
+    raw_threshold: float | None = None
+    against: Against = Against.ORIGINAL
+    view: View = View.PHOTO
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Rank:
+    """Where a victim's ranking of candidates has the person of one face (1 is first; ties count for the person): ``of_people``
+    by each candidate's best photo, ``of_photos`` among the photos themselves (1:N). ``clean_*`` is where the original has them;
+    a rank is None where there was no face to rank, or no original."""
+
+    face: int
+    victim: str
+    among_people: int
+    among_photos: int
+    of_people: int | None
+    of_photos: int | None
+    clean_of_people: int | None = None
+    clean_of_photos: int | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from faceoff.attacks.methods import ATTACKS
 from faceoff.attacks.task import Steps, Task, embed_crop
 from faceoff.errors import FaceOffError, Reason
 from faceoff.geometry import window
-from faceoff.networks.card import Card
+from faceoff.networks.card import FAR, Card
 from faceoff.networks.sets import set_name
 from faceoff.rooms import Networks, Report
 from faceoff.types import (
@@ -35,9 +35,6 @@ from faceoff.types import (
 
 BATCH_SIZES = (1, 2, 3, 4)
 """Faces that may share a call. More gain little on a few cores, where a larger call only takes longer to cancel."""
-
-RECOGNISED_FAR = 1e-2
-"""A dodge is reached where a surrogate would no longer accept the pair at this false accept rate."""
 
 UNKNOWN_THRESHOLD = 1.2
 """For a card without measured thresholds: between two unrelated faces, unit embeddings are about 1.4 apart."""
@@ -117,7 +114,7 @@ def goal(plan: Plan, labels: Sequence[Float], cards: Sequence[Card], target: int
     weights = np.zeros(galleries.shape[:2], np.float32)
     for index, label in enumerate(labels):
         galleries[index, : len(label)], weights[index, : len(label)] = label, 1
-    limits = [card.thresholds.get(RECOGNISED_FAR, UNKNOWN_THRESHOLD) for card in cards]
+    limits = [card.thresholds.get(FAR, UNKNOWN_THRESHOLD) for card in cards]
     if plan.metric is Metric.COSINE:
         limits = [limit**2 / 2 for limit in limits]
     margin = plan.kappa if plan.loss in (Loss.DODGE, Loss.CROWD) else 0

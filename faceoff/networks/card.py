@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+FAR = 1e-2
+"""The false accept rate whose threshold decides whether a network recognises a face, as the field reports protection (PSR at
+FAR 1e-2)."""
+
 
 class Format(StrEnum):
     """Weight files we can read."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
 
-from faceoff.networks.card import Card
+from faceoff.networks.card import FAR, Card
 from faceoff.types import Box, Crop, Float, Outcome
-
-FAR = 1e-2
-"""The false accept rate whose threshold a verdict uses, as the field reports protection (PSR at FAR 1e-2)."""
-
+from faceoff.verify.victims.victim import Answer
 
 TAU = 0.5
 """The normalised score from which a victim says "same person" (paper section 5.1)."""
@@ -36,13 +34,27 @@ def score(distance: float, threshold: float) -> float:
 
 
 def outcome(clean: float | None, protected: float | None, limit: float = TAU) -> Outcome:
-    """The outcome of one pair of normalised scores. ``clean`` is None where there was no clean photo to score; ``protected``
-    is None where the victim found no face, which is not a success in the paper's sense."""
+    """The outcome of one pair of normalised scores. ``clean`` is None where no clean photo was scored: then a match still
+    tells, but the lack of one is no evidence. ``protected`` is None where the victim found no face, which is not a success
+    in the paper's sense."""
     if clean is not None and clean < limit:
         return Outcome.CLEAN_MISMATCH
     if protected is None:
         return Outcome.NO_FACE_PROTECTED
-    return Outcome.NOT_TRANSFERRED if protected >= limit else Outcome.TRANSFERRED
+    if protected >= limit:
+        return Outcome.NOT_TRANSFERRED
+    return Outcome.TRANSFERRED if clean is not None else Outcome.NO_CLEAN_PAIR
+
+
+def best(answers: Sequence[Answer]) -> Answer:
+    """What a victim's answers to one probe against several references say together: the best match where it is one; else,
+    that nothing matched is only known when every reference with a face was answered, so a failure is the answer."""
+    scored = [answer for answer in answers if answer.score is not None]
+    first = max(scored, key=lambda answer: answer.score or 0.0, default=None)
+    if first and first.score is not None and first.score >= TAU:
+        return first
+    unknown = (answer for answer in answers if answer.failure not in (None, Outcome.NO_FACE_REFERENCE))
+    return next(unknown, first or answers[0])
 
 
 def overlap(a: Box, b: Box) -> float:
@@ -55,10 +67,15 @@ def overlap(a: Box, b: Box) -> float:
     return shared / (a.width * a.height + b.width * b.height - shared)
 
 
-def same_place(crop: Crop, found: list[Crop]) -> Crop | None:
+def face_at(box: Box, found: Sequence[Crop]) -> Crop | None:
+    """The face in ``found`` that stands where ``box`` is, or None."""
+    nearest = max(found, key=lambda other: overlap(box, other.face.box), default=None)
+    return nearest if nearest is not None and overlap(box, nearest.face.box) > 0.3 else None
+
+
+def same_place(crop: Crop, found: Sequence[Crop]) -> Crop | None:
     """The face in ``found`` that stands where ``crop``'s face stands, or None."""
-    best = max(found, key=lambda other: overlap(crop.face.box, other.face.box), default=None)
-    return best if best is not None and overlap(crop.face.box, best.face.box) > 0.3 else None
+    return face_at(crop.face.box, found)
 
 
 def today() -> str:

@@ -1,0 +1,77 @@
+"""What is judged: a result, its faces, and what they are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from faceoff import image
+from faceoff.errors import FaceOffError, Reason
+from faceoff.rooms import Detector
+from faceoff.types import Against, Crop, Photo, Terms, View
+from faceoff.verify.scores import face_at
+from faceoff.verify.views import cut, resized, show
+
+
+@dataclass(frozen=True)
+class Case:
+    """A ``protected`` photo as it was encoded. ``crops`` are its faces on the ``original``, or, where that is not at hand, on
+    the photo itself; ``width`` is the width of the one they are on. ``references`` are photos of the person other than the
+    original."""
+
+    protected: bytes = field(repr=False)
+    original: Photo | None
+    crops: tuple[Crop, ...]
+    width: int
+    references: tuple[bytes, ...] = field(repr=False)
+    against: Against
+    views: tuple[View, ...]
+
+    @property
+    def original_data(self) -> bytes:
+        """The original as it was encoded; nothing where it is not at hand."""
+        return self.original.source if self.original else b""
+
+
+def of_result(photo: Photo, protected: bytes, crops: Sequence[Crop], terms: Terms) -> Case:
+    """The case of a result whose original and faces are known."""
+    references = tuple(reference for reference in terms.references if reference != photo.source)
+    against = Against.REFERENCE if references else Against.ORIGINAL
+    return Case(protected, photo, tuple(crops), photo.width, references, against, terms.views)
+
+
+def of_photo(protected: bytes, original: Photo | None, terms: Terms, detector: Detector) -> Case:
+    """The case of a photo that comes from anywhere, perhaps resized on its way. Raises NO_FACE_DETECTED, and INVALID_ARGUMENT
+    where there is nothing to compare with."""
+    photo = original or image.decode(protected, max_bytes=len(protected))
+    crops = detector.detect(photo)
+    if not crops:
+        raise FaceOffError(Reason.NO_FACE_DETECTED, "No face was found in this photo.", "Nothing can be compared.")
+    if not (terms.references or original):
+        raise FaceOffError(
+            Reason.INVALID_ARGUMENT,
+            "There is nothing to compare this photo with.",
+            "Give other photos of the person, or the original.",
+        )
+    if original:
+        return of_result(original, protected, crops, terms)
+    return Case(protected, None, tuple(crops), photo.width, terms.references, Against.REFERENCE, terms.views)
+
+
+def faces_in(data: bytes, case: Case, view: View, detector: Detector) -> list[Crop | None]:
+    """Each face of the case found anew in a view of the photo ``data``, as a stranger would read it; None where it is not
+    found."""
+    shown = show(data, view)
+    photo = image.decode(shown, max_bytes=len(shown))
+    scale = photo.width / case.width
+    if view is View.CROPPED:
+        cuts = [cut(photo, crop, scale) for crop in case.crops]
+        return [face_at(box, detector.detect(image.decode(png, max_bytes=len(png)))) for png, box in cuts]
+    found = detector.detect(photo)
+    return [face_at(resized(crop.face.box, scale), found) for crop in case.crops]
+
+
+def largest(data: bytes, detector: Detector) -> Crop | None:
+    """The largest face of a photo."""
+    found = detector.detect(image.decode(data))
+    return found[0] if found else None

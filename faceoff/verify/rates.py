@@ -1,0 +1,60 @@
+"""How often masks protect: the one place where outcomes become a rate, and the lines that belong beside it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from faceoff.networks.card import FAR
+from faceoff.types import Against, Outcome, Verdict, View
+from faceoff.verify.intervals import wilson
+
+COUNTED = (Outcome.TRANSFERRED, Outcome.NOT_TRANSFERRED)
+"""No other outcome is evidence, for or against."""
+
+CHANCE = 1 - FAR
+"""The transfer rate of a photo of somebody else: that much a mask could reach at most by looking like another person."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """``successes`` of ``n`` and Wilson's 95 % interval of their share, [0, 1] where ``n`` is 0."""
+
+    successes: int
+    n: int
+    low: float
+    high: float
+
+    @property
+    def share(self) -> float | None:
+        return self.successes / self.n if self.n else None
+
+
+def share(successes: int, n: int) -> Rate:
+    return Rate(successes, n, *wilson(successes, n))
+
+
+def transfer_rate(outcomes: Iterable[Outcome]) -> Rate:
+    """How many of the faces that a victim did recognise, and could judge again, it no longer recognises."""
+    counts = Counter(outcomes)
+    transferred, kept = (counts[outcome] for outcome in COUNTED)
+    return share(transferred, transferred + kept)
+
+
+def clean_line(verdicts: Iterable[Verdict]) -> Rate:
+    """How many of the unprotected photos the victim did not match either, among those that it scored: what a transfer rate
+    would be without any mask if such photos counted."""
+    scored = [verdict for verdict in verdicts if verdict.clean_score is not None]
+    return share(sum(verdict.outcome is Outcome.CLEAN_MISMATCH for verdict in scored), len(scored))
+
+
+def rank_chance(n: int, candidates: int) -> float:
+    """How often a guess among ``candidates`` people does not have the right one in its first ``n``."""
+    return 1 - min(n, candidates) / candidates
+
+
+def plain(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """The verdicts on photos as they are uploaded, compared with unprotected ones: those that a rate is made of. Another view
+    of the same photo is another question."""
+    return [verdict for verdict in verdicts if verdict.view is View.PHOTO and verdict.against is not Against.LINKED]
