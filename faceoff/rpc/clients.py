@@ -68,3 +68,7 @@ def _upload(data: bytes, request: Request) -> Iterator[protection_pb2.ProtectReq
     yield protection_pb2.ProtectRequest(header=convert.to_header(request))
     for chunk in convert.to_chunks(data):
         yield protection_pb2.ProtectRequest(chunk=chunk)
+    for number, reference in enumerate(request.terms.references):
+        for chunk in convert.to_chunks(reference):
+            part = protection_pb2.ReferenceChunk(number=number, chunk=chunk)
+            yield protection_pb2.ProtectRequest(reference=part)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from enum import Enum
 from itertools import chain
 from typing import TypeVar
@@ -20,6 +21,7 @@ from faceoff.errors import FaceOffError, Reason
 from faceoff.pipeline import Protection, Request
 from faceoff.presets import STRENGTHS
 from faceoff.types import (
+    Against,
     Box,
     Candidate,
     Crop,
@@ -38,14 +40,18 @@ from faceoff.types import (
     Priority,
     Progress,
     Reference,
+    Terms,
     Transform,
     Verdict,
+    View,
     Visibility,
 )
 from faceoff.v1 import amplifier_pb2, attacker_pb2, detector_pb2, protection_pb2, types_pb2, verifier_pb2
 
 DEFAULT_STRENGTH = "balanced"
 CHUNK = 512 * 1024
+MOST_REFERENCES = 8
+MOST_BYTES = 3 * image.MAX_BYTES  # of a photo and its references
 _FAR = 4 * image.MAX_SIDE  # no crop of a photo that we decode reaches farther
 _E = TypeVar("_E", bound=Enum)
 
@@ -276,9 +282,23 @@ def from_amplify(message: amplifier_pb2.AmplifyRequest) -> tuple[Photo, list[Cro
     return photo, crops, masks, from_plan(message.plan), from_encoding(message.encoding)
 
 
-def from_verify(message: verifier_pb2.VerifyRequest) -> tuple[Photo, list[Crop]]:
+def from_verify(message: verifier_pb2.VerifyRequest) -> tuple[Photo, list[Crop], Terms]:
     photo = image.decode(message.photo)
-    return photo, from_crops(message.crops, photo)
+    return photo, from_crops(message.crops, photo), from_terms(message, message.references)
+
+
+def to_views(terms: Terms) -> list[str]:
+    return [_name("VIEW", view) for view in terms.views]
+
+
+def from_terms(
+    message: verifier_pb2.VerifyRequest | protection_pb2.ProtectHeader, references: Sequence[bytes]
+) -> Terms:
+    """The terms of a request, whose references come beside its header or in it."""
+    if len(references) > MOST_REFERENCES:
+        raise _invalid("references", f"There are at most {MOST_REFERENCES}.")
+    views = tuple(_from_enum(types_pb2.View, "VIEW", view, View, View.PHOTO) for view in message.views)
+    return Terms(tuple(references), tuple(message.consent), tuple(dict.fromkeys(views)) or Terms().views)
 
 
 def to_verdict(verdict: Verdict) -> types_pb2.Verdict:
@@ -291,21 +311,32 @@ def to_verdict(verdict: Verdict) -> types_pb2.Verdict:
         protected_score=verdict.protected_score,
         threshold=verdict.threshold,
         outcome=_name("OUTCOME", verdict.outcome),
-        raw=verdict.raw,
+        raw_score=verdict.raw_score,
+        raw_threshold=verdict.raw_threshold,
+        against=_name("AGAINST", verdict.against),
+        view=_name("VIEW", verdict.view),
+        note=verdict.note,
     )
 
 
 def from_verdict(message: types_pb2.Verdict) -> Verdict:
+    def score(name: str) -> float | None:
+        return _finite(getattr(message, name), name) if message.HasField(name) else None
+
     return Verdict(
         message.face,
         message.victim,
         message.version,
         message.date,
-        _finite(message.clean_score, "score") if message.HasField("clean_score") else None,
-        _finite(message.protected_score, "score") if message.HasField("protected_score") else None,
+        score("clean_score"),
+        score("protected_score"),
         _finite(message.threshold, "threshold"),
         _from_enum(types_pb2.Outcome, "OUTCOME", message.outcome, Outcome),
-        message.raw,
+        score("raw_score"),
+        score("raw_threshold"),
+        _from_enum(types_pb2.Against, "AGAINST", message.against, Against),
+        _from_enum(types_pb2.View, "VIEW", message.view, View),
+        message.note,
     )
 
 
@@ -324,6 +355,8 @@ def to_header(request: Request) -> protection_pb2.ProtectHeader:
         faces=request.faces,
         victims=request.victims,
         priority=to_priority(request.priority),
+        consent=request.terms.consent,
+        views=to_views(request.terms),
     )
 
 
@@ -334,6 +367,7 @@ def from_header(message: protection_pb2.ProtectHeader) -> Request:
         tuple(message.faces),
         tuple(message.victims),
         priority=from_priority(message.priority),
+        terms=from_terms(message, ()),
     )
 
 
@@ -395,24 +429,38 @@ def to_protect(part: Progress | Protection) -> Iterator[protection_pb2.ProtectRe
 
 
 def from_upload(requests: Iterable[protection_pb2.ProtectRequest]) -> tuple[Request, bytes]:
-    """The header and the photo of an upload, refused at the first byte too many."""
+    """The header and the photo of an upload, with its references, refused at the first byte too many."""
     upload = iter(requests)
     first = next(upload, protection_pb2.ProtectRequest())
     if first.WhichOneof("part") != "header":
         raise _invalid("upload", "It begins with the header.")
     request = from_header(first.header)
-    data = bytearray()
+    photos = [bytearray()]  # the photo itself, then its references
     for message in upload:
-        if message.WhichOneof("part") != "chunk":
-            raise _invalid("upload", "After the header come chunks of the photo.")
-        if len(data) + len(message.chunk) > image.MAX_BYTES:
+        number, chunk = _chunk(message)
+        if number == len(photos) <= MOST_REFERENCES:
+            photos.append(bytearray())
+        if number != len(photos) - 1:
+            raise _invalid("upload", f"After the photo come at most {MOST_REFERENCES} references, one after the other.")
+        if len(photos[-1]) + len(chunk) > image.MAX_BYTES or sum(map(len, photos)) > MOST_BYTES:
             raise FaceOffError(
                 Reason.IMAGE_TOO_LARGE,
-                f"The photo is larger than {image.MAX_BYTES // 1_000_000} MB.",
+                f"A photo is larger than {image.MAX_BYTES // 1_000_000} MB, or all are than {MOST_BYTES // 1_000_000} MB.",
                 "Save it smaller or with a stronger compression.",
             )
-        data += message.chunk
-    return request, bytes(data)
+        photos[-1] += chunk
+    data, *references = map(bytes, photos)
+    return replace(request, terms=replace(request.terms, references=tuple(references))), data
+
+
+def _chunk(message: protection_pb2.ProtectRequest) -> tuple[int, bytes]:
+    """What a message continues, 0 being the photo and then its references, and with which bytes."""
+    match message.WhichOneof("part"):
+        case "chunk":
+            return 0, message.chunk
+        case "reference" if message.reference.number >= 0:
+            return message.reference.number + 1, message.reference.chunk
+    raise _invalid("upload", "After the header come chunks of the photo and of its references.")
 
 
 def _strength(name: str) -> Plan:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import REGISTRY, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from faceoff.types import Mask, Plan, Verdict
+from faceoff.verify.rates import plain
+from faceoff.verify.victims.budget import Spending
 
 _SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 
@@ -16,12 +21,14 @@ ITERATIONS = Counter("faceoff_attack_iterations", "Iterations spent on masks.", 
 BATCH = Histogram(
     "faceoff_attack_batch_size", "Faces that shared a call of the networks.", buckets=(1, 2, 4, 8, 16, 32)
 )
-VERIFICATIONS = Counter("faceoff_verifications", "Verdicts.", ("victim", "outcome"))
+VERIFICATIONS = Counter(
+    "faceoff_verifications", "Verdicts on photos as they are uploaded, by victim and outcome.", ("victim", "outcome")
+)
 CONFIDENCE = Histogram(
     "faceoff_verification_confidence",
-    "Similarity that a victim sees between a face and its protected self.",
+    "Similarity that a victim sees between a protected face and the person; .5 is every victim's threshold.",
     ("victim",),
-    buckets=tuple(step / 20 for step in range(1, 21)),
+    buckets=(0.1, 0.2, 0.3, 0.35, 0.4, 0.45, 0.475, 0.5, 0.525, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9, 1.0),
 )
 
 
@@ -41,7 +48,41 @@ def observe_batch(faces: int) -> None:
 
 
 def observe_verdicts(verdicts: Iterable[Verdict]) -> None:
-    for verdict in verdicts:
+    """Other views of a photo are left out: they ask about the same face again, and would weigh on the transfer rate."""
+    for verdict in plain(verdicts):
         VERIFICATIONS.labels(verdict.victim, verdict.outcome.value).inc()
         if verdict.protected_score is not None:
             CONFIDENCE.labels(verdict.victim).observe(verdict.protected_score)
+
+
+Spent = Callable[[], Mapping[str, Sequence[Spending]]]
+"""What commercial victims have cost so far, by name."""
+
+
+@dataclass(frozen=True)
+class SpendingCollector(Collector):
+    """Reads the ledger when Prometheus asks. Processes that share a ledger show the same figures: take their maximum."""
+
+    spent: Spent
+
+    def describe(self) -> Iterator[Metric]:
+        yield from self._families()
+
+    def collect(self) -> Iterator[Metric]:
+        charged, unknown = self._families()
+        for victim, entries in self.spent().items():
+            for entry in entries:
+                charged.add_metric((victim, entry.currency), float(entry.charged))
+                unknown.add_metric((victim, entry.currency), float(entry.unknown))
+        yield from (charged, unknown)
+
+    def _families(self) -> tuple[CounterMetricFamily, GaugeMetricFamily]:
+        labels = ("victim", "currency")
+        return (
+            CounterMetricFamily("faceoff_verifier_spend", "Money that victims charged.", labels=labels),
+            GaugeMetricFamily("faceoff_verifier_spend_unknown", "Money that victims may have charged.", labels=labels),
+        )
+
+
+def export_spending(spent: Spent) -> None:
+    REGISTRY.register(SpendingCollector(spent))

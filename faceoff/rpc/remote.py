@@ -11,7 +11,7 @@ from faceoff.pipeline import Rooms
 from faceoff.rooms import Report
 from faceoff.rpc import convert
 from faceoff.rpc.connect import Deadline, Peer, calling, reading
-from faceoff.types import Candidate, Crop, Encoding, Gallery, Mask, Photo, Plan, Priority, Verdict
+from faceoff.types import Candidate, Crop, Encoding, Gallery, Mask, Photo, Plan, Priority, Terms, Verdict
 from faceoff.v1 import amplifier_pb2, attacker_pb2, detector_pb2, verifier_pb2
 from faceoff.v1.amplifier_pb2_grpc import AmplifierServiceStub
 from faceoff.v1.attacker_pb2_grpc import AttackerServiceStub
@@ -101,7 +101,13 @@ class RemoteVerifier:
     deadline: Deadline
 
     def verify(
-        self, photo: Photo, protected: bytes, crops: Sequence[Crop], surrogates: Sequence[str], victims: Sequence[str]
+        self,
+        photo: Photo,
+        protected: bytes,
+        crops: Sequence[Crop],
+        surrogates: Sequence[str],
+        victims: Sequence[str],
+        terms: Terms = Terms(),  # noqa: B008  (frozen)
     ) -> list[Verdict]:
         request = verifier_pb2.VerifyRequest(
             photo=photo.source,
@@ -109,6 +115,9 @@ class RemoteVerifier:
             crops=map(convert.to_crop, crops),
             surrogates=surrogates,
             victims=victims,
+            references=terms.references,
+            consent=terms.consent,
+            views=convert.to_views(terms),
         )
         with calling(self.peer):
             response = VerifierServiceStub(self.peer.channel).Verify(request, timeout=self.deadline.left())

@@ -25,23 +25,25 @@ _sym_db = _symbol_database.Default()
 from faceoff.v1 import types_pb2 as faceoff_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66\x61\x63\x65off/v1/protection.proto\x12\nfaceoff.v1\x1a\x16\x66\x61\x63\x65off/v1/types.proto\"V\n\x0eProtectRequest\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x19.faceoff.v1.ProtectHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\xbc\x01\n\rProtectHeader\x12 \n\x04plan\x18\x01 \x01(\x0b\x32\x10.faceoff.v1.PlanH\x00\x12\x12\n\x08strength\x18\x02 \x01(\tH\x00\x12&\n\x08\x65ncoding\x18\x03 \x01(\x0b\x32\x14.faceoff.v1.Encoding\x12\r\n\x05\x66\x61\x63\x65s\x18\x04 \x03(\x03\x12\x0f\n\x07victims\x18\x05 \x03(\t\x12&\n\x08priority\x18\x06 \x01(\x0e\x32\x14.faceoff.v1.PriorityB\x05\n\x03how\"\x81\x01\n\x0fProtectResponse\x12(\n\x08progress\x18\x01 \x01(\x0b\x32\x14.faceoff.v1.ProgressH\x00\x12+\n\x06result\x18\x02 \x01(\x0b\x32\x19.faceoff.v1.ProtectResultH\x00\x12\x0f\n\x05\x63hunk\x18\x03 \x01(\x0cH\x00\x42\x06\n\x04part\"\xc2\x01\n\rProtectResult\x12(\n\x05\x66\x61\x63\x65s\x18\x01 \x03(\x0b\x32\x19.faceoff.v1.ProtectedFace\x12%\n\x08verdicts\x18\x02 \x03(\x0b\x32\x13.faceoff.v1.Verdict\x12*\n\nvisibility\x18\x03 \x01(\x0b\x32\x16.faceoff.v1.Visibility\x12&\n\x08\x65ncoding\x18\x04 \x01(\x0b\x32\x14.faceoff.v1.Encoding\x12\x0c\n\x04size\x18\x05 \x01(\x03\"\xb7\x01\n\rProtectedFace\x12\x1e\n\x04\x66\x61\x63\x65\x18\x01 \x01(\x0b\x32\x10.faceoff.v1.Face\x12(\n\x07outcome\x18\x02 \x01(\x0e\x32\x17.faceoff.v1.MaskOutcome\x12\x12\n\niterations\x18\x03 \x01(\x03\x12\r\n\x05trace\x18\x04 \x03(\x01\x12\r\n\x05\x61lpha\x18\x05 \x01(\x01\x12*\n\nvisibility\x18\x06 \x01(\x0b\x32\x16.faceoff.v1.Visibility2[\n\x11ProtectionService\x12\x46\n\x07Protect\x12\x1a.faceoff.v1.ProtectRequest\x1a\x1b.faceoff.v1.ProtectResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66\x61\x63\x65off/v1/protection.proto\x12\nfaceoff.v1\x1a\x16\x66\x61\x63\x65off/v1/types.proto\"\x87\x01\n\x0eProtectRequest\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x19.faceoff.v1.ProtectHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12/\n\treference\x18\x03 \x01(\x0b\x32\x1a.faceoff.v1.ReferenceChunkH\x00\x42\x06\n\x04part\"/\n\x0eReferenceChunk\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\"\xee\x01\n\rProtectHeader\x12 \n\x04plan\x18\x01 \x01(\x0b\x32\x10.faceoff.v1.PlanH\x00\x12\x12\n\x08strength\x18\x02 \x01(\tH\x00\x12&\n\x08\x65ncoding\x18\x03 \x01(\x0b\x32\x14.faceoff.v1.Encoding\x12\r\n\x05\x66\x61\x63\x65s\x18\x04 \x03(\x03\x12\x0f\n\x07victims\x18\x05 \x03(\t\x12&\n\x08priority\x18\x06 \x01(\x0e\x32\x14.faceoff.v1.Priority\x12\x0f\n\x07\x63onsent\x18\x07 \x03(\t\x12\x1f\n\x05views\x18\x08 \x03(\x0e\x32\x10.faceoff.v1.ViewB\x05\n\x03how\"\x81\x01\n\x0fProtectResponse\x12(\n\x08progress\x18\x01 \x01(\x0b\x32\x14.faceoff.v1.ProgressH\x00\x12+\n\x06result\x18\x02 \x01(\x0b\x32\x19.faceoff.v1.ProtectResultH\x00\x12\x0f\n\x05\x63hunk\x18\x03 \x01(\x0cH\x00\x42\x06\n\x04part\"\xc2\x01\n\rProtectResult\x12(\n\x05\x66\x61\x63\x65s\x18\x01 \x03(\x0b\x32\x19.faceoff.v1.ProtectedFace\x12%\n\x08verdicts\x18\x02 \x03(\x0b\x32\x13.faceoff.v1.Verdict\x12*\n\nvisibility\x18\x03 \x01(\x0b\x32\x16.faceoff.v1.Visibility\x12&\n\x08\x65ncoding\x18\x04 \x01(\x0b\x32\x14.faceoff.v1.Encoding\x12\x0c\n\x04size\x18\x05 \x01(\x03\"\xb7\x01\n\rProtectedFace\x12\x1e\n\x04\x66\x61\x63\x65\x18\x01 \x01(\x0b\x32\x10.faceoff.v1.Face\x12(\n\x07outcome\x18\x02 \x01(\x0e\x32\x17.faceoff.v1.MaskOutcome\x12\x12\n\niterations\x18\x03 \x01(\x03\x12\r\n\x05trace\x18\x04 \x03(\x01\x12\r\n\x05\x61lpha\x18\x05 \x01(\x01\x12*\n\nvisibility\x18\x06 \x01(\x0b\x32\x16.faceoff.v1.Visibility2[\n\x11ProtectionService\x12\x46\n\x07Protect\x12\x1a.faceoff.v1.ProtectRequest\x1a\x1b.faceoff.v1.ProtectResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'faceoff.v1.protection_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROTECTREQUEST']._serialized_start=67
-  _globals['_PROTECTREQUEST']._serialized_end=153
-  _globals['_PROTECTHEADER']._serialized_start=156
-  _globals['_PROTECTHEADER']._serialized_end=344
-  _globals['_PROTECTRESPONSE']._serialized_start=347
-  _globals['_PROTECTRESPONSE']._serialized_end=476
-  _globals['_PROTECTRESULT']._serialized_start=479
-  _globals['_PROTECTRESULT']._serialized_end=673
-  _globals['_PROTECTEDFACE']._serialized_start=676
-  _globals['_PROTECTEDFACE']._serialized_end=859
-  _globals['_PROTECTIONSERVICE']._serialized_start=861
-  _globals['_PROTECTIONSERVICE']._serialized_end=952
+  _globals['_PROTECTREQUEST']._serialized_start=68
+  _globals['_PROTECTREQUEST']._serialized_end=203
+  _globals['_REFERENCECHUNK']._serialized_start=205
+  _globals['_REFERENCECHUNK']._serialized_end=252
+  _globals['_PROTECTHEADER']._serialized_start=255
+  _globals['_PROTECTHEADER']._serialized_end=493
+  _globals['_PROTECTRESPONSE']._serialized_start=496
+  _globals['_PROTECTRESPONSE']._serialized_end=625
+  _globals['_PROTECTRESULT']._serialized_start=628
+  _globals['_PROTECTRESULT']._serialized_end=822
+  _globals['_PROTECTEDFACE']._serialized_start=825
+  _globals['_PROTECTEDFACE']._serialized_end=1008
+  _globals['_PROTECTIONSERVICE']._serialized_start=1010
+  _globals['_PROTECTIONSERVICE']._serialized_end=1101
 # @@protoc_insertion_point(module_scope)

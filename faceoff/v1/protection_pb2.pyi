@@ -8,28 +8,42 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ProtectRequest(_message.Message):
-    __slots__ = ("header", "chunk")
+    __slots__ = ("header", "chunk", "reference")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_FIELD_NUMBER: _ClassVar[int]
     header: ProtectHeader
     chunk: bytes
-    def __init__(self, header: _Optional[_Union[ProtectHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+    reference: ReferenceChunk
+    def __init__(self, header: _Optional[_Union[ProtectHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ..., reference: _Optional[_Union[ReferenceChunk, _Mapping]] = ...) -> None: ...
+
+class ReferenceChunk(_message.Message):
+    __slots__ = ("number", "chunk")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    chunk: bytes
+    def __init__(self, number: _Optional[int] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class ProtectHeader(_message.Message):
-    __slots__ = ("plan", "strength", "encoding", "faces", "victims", "priority")
+    __slots__ = ("plan", "strength", "encoding", "faces", "victims", "priority", "consent", "views")
     PLAN_FIELD_NUMBER: _ClassVar[int]
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
     ENCODING_FIELD_NUMBER: _ClassVar[int]
     FACES_FIELD_NUMBER: _ClassVar[int]
     VICTIMS_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_FIELD_NUMBER: _ClassVar[int]
+    VIEWS_FIELD_NUMBER: _ClassVar[int]
     plan: _types_pb2.Plan
     strength: str
     encoding: _types_pb2.Encoding
     faces: _containers.RepeatedScalarFieldContainer[int]
     victims: _containers.RepeatedScalarFieldContainer[str]
     priority: _types_pb2.Priority
-    def __init__(self, plan: _Optional[_Union[_types_pb2.Plan, _Mapping]] = ..., strength: _Optional[str] = ..., encoding: _Optional[_Union[_types_pb2.Encoding, _Mapping]] = ..., faces: _Optional[_Iterable[int]] = ..., victims: _Optional[_Iterable[str]] = ..., priority: _Optional[_Union[_types_pb2.Priority, str]] = ...) -> None: ...
+    consent: _containers.RepeatedScalarFieldContainer[str]
+    views: _containers.RepeatedScalarFieldContainer[_types_pb2.View]
+    def __init__(self, plan: _Optional[_Union[_types_pb2.Plan, _Mapping]] = ..., strength: _Optional[str] = ..., encoding: _Optional[_Union[_types_pb2.Encoding, _Mapping]] = ..., faces: _Optional[_Iterable[int]] = ..., victims: _Optional[_Iterable[str]] = ..., priority: _Optional[_Union[_types_pb2.Priority, str]] = ..., consent: _Optional[_Iterable[str]] = ..., views: _Optional[_Iterable[_Union[_types_pb2.View, str]]] = ...) -> None: ...
 
 class ProtectResponse(_message.Message):
     __slots__ = ("progress", "result", "chunk")

@@ -49,7 +49,7 @@ class ProtectionServiceServicer:
     def Protect(self, request_iterator, context):
         """Protect one photo within the call's deadline.
 
-        Up: one header, then the photo in chunks of at most 1 MiB, then half-close.
+        Up: one header, then the photo in chunks of at most 1 MiB, then references likewise, if any, then half-close.
         Down: progress as the work goes on, then one result, then the protected photo in chunks.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

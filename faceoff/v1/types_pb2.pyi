@@ -61,6 +61,23 @@ class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTCOME_REFUSED: _ClassVar[Outcome]
     OUTCOME_ERROR: _ClassVar[Outcome]
     OUTCOME_OVER_BUDGET: _ClassVar[Outcome]
+    OUTCOME_NO_CLEAN_PAIR: _ClassVar[Outcome]
+
+class View(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    VIEW_UNSPECIFIED: _ClassVar[View]
+    VIEW_PHOTO: _ClassVar[View]
+    VIEW_CROPPED: _ClassVar[View]
+    VIEW_JPEG: _ClassVar[View]
+    VIEW_HALF: _ClassVar[View]
+    VIEW_DENOISED: _ClassVar[View]
+
+class Against(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    AGAINST_UNSPECIFIED: _ClassVar[Against]
+    AGAINST_REFERENCE: _ClassVar[Against]
+    AGAINST_ORIGINAL: _ClassVar[Against]
+    AGAINST_LINKED: _ClassVar[Against]
 METHOD_UNSPECIFIED: Method
 METHOD_PGD_L2: Method
 METHOD_PGD_LINF: Method
@@ -95,6 +112,17 @@ OUTCOME_THROTTLED: Outcome
 OUTCOME_REFUSED: Outcome
 OUTCOME_ERROR: Outcome
 OUTCOME_OVER_BUDGET: Outcome
+OUTCOME_NO_CLEAN_PAIR: Outcome
+VIEW_UNSPECIFIED: View
+VIEW_PHOTO: View
+VIEW_CROPPED: View
+VIEW_JPEG: View
+VIEW_HALF: View
+VIEW_DENOISED: View
+AGAINST_UNSPECIFIED: Against
+AGAINST_REFERENCE: Against
+AGAINST_ORIGINAL: Against
+AGAINST_LINKED: Against
 
 class Tensor(_message.Message):
     __slots__ = ("shape", "data")
@@ -247,7 +275,7 @@ class Candidate(_message.Message):
     def __init__(self, data: _Optional[bytes] = ..., encoding: _Optional[_Union[Encoding, _Mapping]] = ..., alphas: _Optional[_Iterable[float]] = ..., faces: _Optional[_Iterable[_Union[Visibility, _Mapping]]] = ..., photo: _Optional[_Union[Visibility, _Mapping]] = ...) -> None: ...
 
 class Verdict(_message.Message):
-    __slots__ = ("face", "victim", "version", "date", "clean_score", "protected_score", "threshold", "outcome", "raw")
+    __slots__ = ("face", "victim", "version", "date", "clean_score", "protected_score", "threshold", "outcome", "raw_score", "raw_threshold", "against", "view", "note")
     FACE_FIELD_NUMBER: _ClassVar[int]
     VICTIM_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -256,7 +284,11 @@ class Verdict(_message.Message):
     PROTECTED_SCORE_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
-    RAW_FIELD_NUMBER: _ClassVar[int]
+    RAW_SCORE_FIELD_NUMBER: _ClassVar[int]
+    RAW_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    AGAINST_FIELD_NUMBER: _ClassVar[int]
+    VIEW_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
     face: int
     victim: str
     version: str
@@ -265,8 +297,12 @@ class Verdict(_message.Message):
     protected_score: float
     threshold: float
     outcome: Outcome
-    raw: str
-    def __init__(self, face: _Optional[int] = ..., victim: _Optional[str] = ..., version: _Optional[str] = ..., date: _Optional[str] = ..., clean_score: _Optional[float] = ..., protected_score: _Optional[float] = ..., threshold: _Optional[float] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., raw: _Optional[str] = ...) -> None: ...
+    raw_score: float
+    raw_threshold: float
+    against: Against
+    view: View
+    note: str
+    def __init__(self, face: _Optional[int] = ..., victim: _Optional[str] = ..., version: _Optional[str] = ..., date: _Optional[str] = ..., clean_score: _Optional[float] = ..., protected_score: _Optional[float] = ..., threshold: _Optional[float] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., raw_score: _Optional[float] = ..., raw_threshold: _Optional[float] = ..., against: _Optional[_Union[Against, str]] = ..., view: _Optional[_Union[View, str]] = ..., note: _Optional[str] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("stage", "done", "total")

@@ -9,11 +9,14 @@ import numpy as np
 from faceoff.detect import MtcnnDetector
 from faceoff.networks import catalogue
 from faceoff.networks.home import default_home
+from faceoff.rpc import metrics
 from faceoff.rpc.server import run, serve
 from faceoff.rpc.serving import ServingNetworks
 from faceoff.types import Photo
 from faceoff.v1.verifier_pb2_grpc import add_VerifierServiceServicer_to_server
+from faceoff.verify.panel import Panel
 from faceoff.verify.verifier import LocalVerifier
+from faceoff.verify.victims.settings import spent, victims_from
 from services.verifier.servicer import VerifierServicer
 from services.verifier.settings import parse
 
@@ -21,8 +24,11 @@ from services.verifier.settings import parse
 def main() -> None:
     settings = parse()
     detector = MtcnnDetector()
-    verifier = LocalVerifier(ServingNetworks(settings.model_server), detector, catalogue.all_cards(default_home()))
-    add = partial(add_VerifierServiceServicer_to_server, VerifierServicer(verifier))
+    local = LocalVerifier(ServingNetworks(settings.model_server), detector, catalogue.all_cards(default_home()))
+    commercial = victims_from(settings.victims) if settings.victims else {}
+    if settings.victims:
+        metrics.export_spending(partial(spent, settings.victims))
+    add = partial(add_VerifierServiceServicer_to_server, VerifierServicer(Panel(local, commercial)))
     blank = Photo(np.zeros((64, 64, 3), np.float32), "PNG", b"")
     serve("faceoff.v1.VerifierService", add, settings.server, warm_up=lambda: detector.detect(blank))
 

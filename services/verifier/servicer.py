@@ -16,7 +16,7 @@ class VerifierServicer(verifier_pb2_grpc.VerifierServiceServicer):
     def Verify(  # noqa: N802
         self, request: verifier_pb2.VerifyRequest, context: grpc.ServicerContext
     ) -> verifier_pb2.VerifyResponse:
-        photo, crops = convert.from_verify(request)
-        verdicts = self._verifier.verify(photo, request.protected, crops, request.surrogates, request.victims)
+        photo, crops, terms = convert.from_verify(request)
+        verdicts = self._verifier.verify(photo, request.protected, crops, request.surrogates, request.victims, terms)
         metrics.observe_verdicts(verdicts)
         return verifier_pb2.VerifyResponse(verdicts=map(convert.to_verdict, verdicts))

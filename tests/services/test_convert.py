@@ -22,6 +22,7 @@ from faceoff.presets import STRENGTHS
 from faceoff.rpc import convert
 from faceoff.testing import BoxDetector, picture
 from faceoff.types import (
+    Against,
     Box,
     Candidate,
     Crop,
@@ -38,11 +39,13 @@ from faceoff.types import (
     Priority,
     Progress,
     Reference,
+    Terms,
     Transform,
     Verdict,
+    View,
     Visibility,
 )
-from faceoff.v1 import amplifier_pb2, attacker_pb2, protection_pb2, types_pb2
+from faceoff.v1 import amplifier_pb2, attacker_pb2, protection_pb2, types_pb2, verifier_pb2
 
 ROOT = Path(__file__).parents[2]
 
@@ -110,7 +113,16 @@ verdicts = st.builds(
     st.none() | numbers,
     numbers,
     st.sampled_from(Outcome),
+    st.none() | numbers,
+    st.none() | numbers,
+    st.sampled_from(Against),
+    st.sampled_from(View),
     texts,
+)
+terms = st.builds(
+    Terms,
+    consent=st.lists(texts, max_size=3).map(tuple),
+    views=st.lists(st.sampled_from(View), min_size=1, unique=True).map(tuple),
 )
 candidates = st.builds(
     Candidate,
@@ -127,6 +139,7 @@ requests = st.builds(
     st.lists(counts, max_size=3).map(tuple),
     st.lists(texts, max_size=3).map(tuple),
     priority=st.sampled_from(Priority),
+    terms=terms,
 )
 
 ROUND_TRIPS: list[tuple[st.SearchStrategy[Any], Callable[[Any], Any], Callable[[Any], Any]]] = [
@@ -165,7 +178,7 @@ def test_a_value_survives_the_wire(
     survives()
 
 
-@pytest.mark.parametrize("enum", [Method, Loss, Reference, Metric, Priority, MaskOutcome, Outcome])
+@pytest.mark.parametrize("enum", [Method, Loss, Reference, Metric, Priority, MaskOutcome, Outcome, View, Against])
 def test_the_contract_has_every_member(enum: Any) -> None:
     prefix = "".join(f"_{letter}" if letter.isupper() else letter for letter in enum.__name__).lstrip("_").upper()
     theirs = {name.removeprefix(f"{prefix}_") for name in dict(getattr(types_pb2, enum.__name__).items())}
@@ -250,6 +263,11 @@ HOSTILE: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "plan of no number": (convert.from_plan, types_pb2.Plan(epsilon=float("nan"))),
     "plan without an end": (convert.from_plan, types_pb2.Plan(epsilon=float("inf"))),
     "visibility that is not a number": (convert.from_visibility, types_pb2.Visibility(ssim=float("nan"))),
+    "verdict against nobody knows what": (
+        convert.from_verdict,
+        types_pb2.Verdict(outcome="OUTCOME_ERROR", view="VIEW_HALF"),
+    ),
+    "verdict on no view": (convert.from_verdict, types_pb2.Verdict(outcome="OUTCOME_ERROR", against="AGAINST_LINKED")),
     "verdict of an unknown outcome": (convert.from_verdict, types_pb2.Verdict(outcome=-1)),  # type: ignore[arg-type]
     "crops of two sizes": (
         convert.from_attack,
@@ -317,6 +335,44 @@ def test_an_upload_is_refused_at_the_first_byte_too_many() -> None:
         convert.from_upload(endless())
     assert caught.value.reason is Reason.IMAGE_TOO_LARGE
     assert taken == image.MAX_BYTES + 1_000_000
+
+
+def reference(number: int, chunk: bytes) -> protection_pb2.ProtectRequest:
+    return protection_pb2.ProtectRequest(reference=protection_pb2.ReferenceChunk(number=number, chunk=chunk))
+
+
+def test_too_many_references_are_refused() -> None:
+    references = [b"x"] * (convert.MOST_REFERENCES + 1)
+    with pytest.raises(FaceOffError, match="at most"):
+        convert.from_verify(verifier_pb2.VerifyRequest(photo=photo().source, references=references))
+
+
+HEADER = protection_pb2.ProtectRequest(header=protection_pb2.ProtectHeader(consent=["azure"]))
+PHOTO_CHUNK = protection_pb2.ProtectRequest(chunk=b"photo")
+
+
+def test_references_come_after_the_photo() -> None:
+    parts = [HEADER, PHOTO_CHUNK, reference(0, b"a"), reference(0, b"b"), reference(1, b"c")]
+    request, data = convert.from_upload(parts)
+    assert data == b"photo"
+    assert request.terms == Terms((b"ab", b"c"), ("azure",))
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [PHOTO_CHUNK, reference(1, b"a")],
+        [PHOTO_CHUNK, reference(-1, b"a")],
+        [PHOTO_CHUNK, reference(0, b"a"), PHOTO_CHUNK],
+        [PHOTO_CHUNK, reference(0, b"a"), reference(1, b"b"), reference(0, b"a")],
+        [PHOTO_CHUNK, protection_pb2.ProtectRequest()],
+        [PHOTO_CHUNK, *(reference(number, b"a") for number in range(convert.MOST_REFERENCES + 1))],
+    ],
+)
+def test_references_out_of_order_are_refused(parts: list[protection_pb2.ProtectRequest]) -> None:
+    with pytest.raises(FaceOffError) as caught:
+        convert.from_upload([HEADER, *parts])
+    assert caught.value.reason is Reason.INVALID_ARGUMENT
 
 
 def test_a_result_is_everything_but_the_pixels() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
+from typing import Any
 
 import grpc
 import numpy as np
@@ -20,7 +22,7 @@ from faceoff.rpc.clients import ProtectionClient
 from faceoff.rpc.connect import calling, connect
 from faceoff.rpc.remote import remote_rooms
 from faceoff.testing import BoxDetector, FixedVerifier, NoiseAttacker, picture, served
-from faceoff.types import Encoding, Photo, Plan, Progress
+from faceoff.types import Encoding, Photo, Plan, Progress, Terms, Verdict, View
 from faceoff.v1 import protection_pb2
 from faceoff.v1.protection_pb2_grpc import ProtectionServiceStub, add_ProtectionServiceServicer_to_server
 from services.gateway.servicer import ProtectionServicer
@@ -156,6 +158,21 @@ def upload(address: str, *parts: protection_pb2.ProtectRequest) -> list[protecti
 
 
 HEADER = protection_pb2.ProtectRequest(header=protection_pb2.ProtectHeader(plan=convert.to_plan(FAST)))
+
+
+def test_the_verifier_is_told_the_terms(attacker: NoiseAttacker, data: bytes) -> None:
+    seen: list[Terms] = []
+
+    class Remembering(FixedVerifier):
+        def verify(self, *arguments: Any) -> list[Verdict]:
+            seen.append(arguments[5])
+            return super().verify(*arguments)
+
+    terms = Terms((file_of(picture(seed=1)), bytes(convert.CHUNK + 1)), ("azure",), (View.PHOTO, View.JPEG))
+    rooms = Rooms(BoxDetector(1), attacker, LocalAmplifier(), Remembering())
+    with gateway(rooms) as address, closing(ProtectionClient(address)) as client:
+        client.protect(data, Request(FAST, terms=terms), ignore)
+    assert seen == [terms]
 
 
 def test_an_upload_begins_with_its_header(address: str, data: bytes) -> None:
