@@ -12,6 +12,8 @@ from pathlib import Path
 
 from faceoff import image
 from faceoff.cli.exits import Unreadable
+from faceoff.errors import FaceOffError
+from faceoff.types import Photo
 
 SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}
 
@@ -63,6 +65,15 @@ class Source:
             return out_dir / f"stdin.faceoff{SUFFIXES[format]}" if out_dir else None
         folder = out_dir / self.folder if out_dir else self.path.parent
         return folder / f"{self.path.stem}.faceoff{SUFFIXES[format]}"
+
+
+def photo(path: Path) -> Photo:
+    """One named photo. Raises FaceOffError, naming the file: a command may have several."""
+    try:
+        return image.decode(Source(path).read())
+    except FaceOffError as error:
+        error.message = f"{path}: {error.message}"
+        raise
 
 
 def expand(arguments: Sequence[str]) -> list[Source]:

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from faceoff.cli.verdicts import verdict_json, verdict_words
 from faceoff.errors import FaceOffError, Reason
 from faceoff.pipeline import Protection, Request
-from faceoff.types import Box, Mask, MaskOutcome, Outcome, Verdict
+from faceoff.types import Box, Mask, MaskOutcome
 
 HONEST = "This lowers the chance of recognition; it cannot promise it."
 
@@ -65,17 +66,6 @@ def box_json(box: Box) -> dict[str, float]:
     return {name: round(getattr(box, name), 1) for name in ("x", "y", "width", "height")}
 
 
-def verdict_json(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "face": verdict.face,
-        "victim": verdict.victim,
-        "clean_score": _rounded(verdict.clean_score),
-        "protected_score": _rounded(verdict.protected_score),
-        "threshold": _rounded(verdict.threshold),
-        "outcome": verdict.outcome,
-    }
-
-
 def protection_json(photo: str, output: str, seconds: float, request: Request, result: Protection) -> dict[str, Any]:
     return {
         "photo": photo,
@@ -115,27 +105,3 @@ def _goal(mask: Mask) -> str:
         return "a mask made before, not evaluated on its surrogates"
     goal = "reached" if mask.outcome is MaskOutcome.REACHED else "not reached"
     return f"goal {goal} on the surrogates after {mask.iterations} iterations"
-
-
-def verdict_words(verdict: Verdict) -> str:
-    scores = f"{_score(verdict.clean_score)} -> {_score(verdict.protected_score)}, threshold {verdict.threshold:.2f}"
-    words = {
-        Outcome.TRANSFERRED: f"no longer matches: {scores}",
-        Outcome.NOT_TRANSFERRED: f"still matches: {scores}",
-        Outcome.NO_FACE_PROTECTED: "finds no face in the result: not counted as protection, others may find it",
-        Outcome.NO_FACE_REFERENCE: "finds no face in the reference: it says nothing",
-        Outcome.CLEAN_MISMATCH: f"did not match before either, so it says nothing: {scores}",
-        Outcome.THROTTLED: "was not asked: too many calls; try again later",
-        Outcome.REFUSED: "refused to answer",
-        Outcome.ERROR: "failed to answer",
-        Outcome.OVER_BUDGET: "was not asked: the budget is spent",
-    }
-    return f"{verdict.victim} {words[verdict.outcome]}"
-
-
-def _rounded(score: float | None) -> float | None:
-    return None if score is None else round(score, 4)
-
-
-def _score(score: float | None) -> str:
-    return "-" if score is None else f"{score:.2f}"

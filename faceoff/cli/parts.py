@@ -11,14 +11,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from faceoff import pipeline
 from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.home import Home, default_home
 from faceoff.pipeline import Protection, Request, Rooms
-from faceoff.rooms import Detector, Report
-from faceoff.types import Crop, Gallery, Photo, Plan, Progress, Verdict
+from faceoff.rooms import Detector, Networks, Report
+from faceoff.types import Crop, Gallery, Photo, Plan, Progress, Rank, Terms, Verdict
 
 if TYPE_CHECKING:
     from faceoff.universal import Universal
@@ -31,9 +32,17 @@ class Protector(Protocol):
 
 
 class Comparer(Protocol):
-    """Whether victims recognise the faces of a photo by those of other photos (faceoff.verify)."""
+    """Whether victims recognise the faces of a photo by those of other photos (faceoff.verify.panel)."""
 
-    def compare(self, photo: Photo, references: Sequence[Photo], victims: Sequence[str]) -> list[Verdict]: ...
+    def compare(
+        self, protected: bytes, original: Photo | None, victims: Sequence[str], terms: Terms
+    ) -> list[Verdict]: ...
+
+    def linked(self, protected: bytes, others: Sequence[bytes], victims: Sequence[str]) -> list[Verdict]: ...
+
+    def rank(
+        self, protected: bytes, original: Photo | None, candidates: Gallery, victims: Sequence[str], terms: Terms
+    ) -> list[Rank]: ...
 
 
 class Learner(Protocol):
@@ -99,8 +108,20 @@ def _detector() -> Detector:
         return MtcnnDetector()
 
 
-def _comparer(home: Home) -> Comparer:
-    return cast(Comparer, _local(home).verifier)
+def _comparer(home: Home, victims: Path | None) -> Comparer:
+    with native_silence():
+        from faceoff import local
+
+        _quieten_tensorflow()
+        return local.panel(home, victims)
+
+
+def _networks(home: Home) -> Networks:
+    with native_silence():
+        from faceoff.networks.local import LocalNetworks
+
+        _quieten_tensorflow()
+        return LocalNetworks(home)
 
 
 def _learner(home: Home) -> Learner:
@@ -153,13 +174,15 @@ def _until(report: Report, timeout: float) -> Report:
 
 @dataclass(frozen=True)
 class Parts:
-    """``local`` builds the rooms of this process, ``remote`` a client of the gateway at an address; ``check_health``
-    raises SERVICE_UNAVAILABLE unless the service at an address says within some seconds that it is serving."""
+    """``local`` builds the rooms of this process, ``remote`` a client of the gateway at an address, ``comparer`` takes the
+    file of the commercial victims, if any; ``check_health`` raises SERVICE_UNAVAILABLE unless the service at an address
+    says within some seconds that it is serving."""
 
     home: Home = field(default_factory=default_home)
     local: Callable[[Home], Rooms] = _local
     remote: Callable[[str], Protector] = _remote
     detector: Callable[[], Detector] = _detector
-    comparer: Callable[[Home], Comparer] = _comparer
+    comparer: Callable[[Home, Path | None], Comparer] = _comparer
+    networks: Callable[[Home], Networks] = _networks
     learner: Callable[[Home], Learner] = _learner
     check_health: Callable[[str, float], None] = _check_health

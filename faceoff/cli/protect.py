@@ -16,11 +16,12 @@ from faceoff.cli import arguments, exits, inputs, output, progress
 from faceoff.cli.arguments import UsageError
 from faceoff.cli.inputs import Source
 from faceoff.cli.parts import Local, Parts, Protector, debugging
+from faceoff.cli.verdicts import rates_words
 from faceoff.errors import FaceOffError, Reason
 from faceoff.pipeline import Protection, Request, check_roles
 from faceoff.presets import METHODS, STRENGTHS
 from faceoff.rooms import Attacker
-from faceoff.types import OWN, Crop, Encoding, Loss
+from faceoff.types import OWN, Crop, Encoding, Loss, Terms, Verdict
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -95,8 +96,18 @@ def add(commands: Commands) -> None:
         "--face", type=arguments.index, action="append", default=[], metavar="N",
         help="protect only this face, 0 being the largest; may be repeated",
     )  # fmt: skip
-    look.add_argument(
+
+    check = parser.add_argument_group("how the result is checked")
+    check.add_argument(
         "--victims", type=arguments.names, default=(), metavar="A,B", help="networks that check the result"
+    )
+    check.add_argument(
+        "--reference",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="PHOTO",
+        help="other photos of the person: does the result still match the best of them? (default: the original is it)",
     )
 
     where = parser.add_argument_group("where the result goes")
@@ -133,7 +144,8 @@ def run(options: argparse.Namespace, parts: Parts) -> int:
             people |= gallery.read(options.targets, parts.detector())
         if options.own:
             people[OWN] = gallery.person(options.own, parts.detector())
-        request = replace(request, gallery=people)
+        references = tuple(inputs.photo(path).source for path in options.reference)
+        request = replace(request, gallery=people, terms=Terms(references))
     except FaceOffError as error:
         output.complain("faceoff", error)
         if options.json:
@@ -141,9 +153,10 @@ def run(options: argparse.Namespace, parts: Parts) -> int:
                 output.say_json(output.error_json(source.name, error))
         return exits.of_error(error)
     job = Job(options, request)
-    return exits.of_batch(
-        [job.one(source, protector, number, len(sources)) for number, source in enumerate(sources, 1)]
-    )
+    codes = [job.one(source, protector, number, len(sources)) for number, source in enumerate(sources, 1)]
+    if len(sources) > 1 and job.verdicts:
+        progress.note("\n".join(["of all photos:", *rates_words(job.verdicts)]), options.quiet or options.json)
+    return exits.of_batch(codes)
 
 
 def request_of(options: argparse.Namespace) -> Request:
@@ -176,11 +189,13 @@ def _universal(options: argparse.Namespace, request: Request) -> tuple[Request, 
 
 @dataclass
 class Job:
-    """The photos of one command. ``written`` holds the results of this run, which not even --force replaces."""
+    """The photos of one command. ``written`` holds the results of this run, which not even --force replaces, ``verdicts`` what
+    was said of them."""
 
     options: argparse.Namespace
     request: Request
     written: set[Path] = field(default_factory=set)
+    verdicts: list[Verdict] = field(default_factory=list)
 
     def one(self, source: Source, protector: Protector, number: int, total: int) -> int:
         """Protect one photo and say so; its exit code."""
@@ -218,6 +233,7 @@ class Job:
             with output.standard_output():
                 sys.stdout.buffer.write(result.candidate.data)
                 sys.stdout.buffer.flush()
+        self.verdicts += result.verdicts
         seconds = time.monotonic() - start
         if self.options.json:
             output.say_json(output.protection_json(source.name, str(path), seconds, request, result))

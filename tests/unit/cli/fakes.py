@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,6 +18,7 @@ from faceoff.networks.home import Home
 from faceoff.pipeline import Protection, Request, Rooms
 from faceoff.rooms import Report
 from faceoff.types import (
+    Against,
     Box,
     Candidate,
     Crop,
@@ -31,6 +32,8 @@ from faceoff.types import (
     Plan,
     Priority,
     Progress,
+    Rank,
+    Terms,
     Transform,
     Verdict,
     Visibility,
@@ -54,11 +57,12 @@ def verdict(
 
 @dataclass
 class Everything:
-    """All four rooms; ``plans``, ``galleries`` and ``victims`` remember what they were asked; ``during`` runs in the attack."""
+    """All four rooms; ``plans``, ``galleries`` and ``terms`` remember what they were asked; ``during`` runs in the attack."""
 
     plans: list[Plan] = field(default_factory=list)
     galleries: list[Gallery] = field(default_factory=list)
     encodings: list[Encoding] = field(default_factory=list)
+    terms: list[Terms] = field(default_factory=list)
     verdicts: Sequence[Verdict] = (verdict(),)
     during: Callable[[], object] = lambda: None
 
@@ -95,12 +99,28 @@ class Everything:
         return Candidate(data, encoding, (plan.alpha,) * len(crops), (seen,) * len(crops), seen)
 
     def verify(
-        self, photo: Photo, protected: bytes, crops: Sequence[Crop], surrogates: Sequence[str], victims: Sequence[str]
+        self,
+        photo: Photo,
+        protected: bytes,
+        crops: Sequence[Crop],
+        surrogates: Sequence[str],
+        victims: Sequence[str],
+        terms: Terms = Terms(),  # noqa: B008  (frozen)
     ) -> list[Verdict]:
+        self.terms.append(terms)
         return list(self.verdicts)
 
-    def compare(self, photo: Photo, references: Sequence[Photo], victims: Sequence[str]) -> list[Verdict]:
+    def compare(self, protected: bytes, original: Photo | None, victims: Sequence[str], terms: Terms) -> list[Verdict]:
+        self.terms.append(terms)
         return list(self.verdicts)
+
+    def linked(self, protected: bytes, others: Sequence[bytes], victims: Sequence[str]) -> list[Verdict]:
+        return [replace(verdict(Outcome.NO_CLEAN_PAIR, clean=None), against=Against.LINKED) for _ in others]
+
+    def rank(
+        self, protected: bytes, original: Photo | None, candidates: Gallery, victims: Sequence[str], terms: Terms
+    ) -> list[Rank]:
+        return [Rank(0, "dlib", len(candidates) + 1, 91, 4, 31, 1, 1)]
 
 
 @dataclass
@@ -118,7 +138,7 @@ class Fakes:
             local=self._local,
             remote=_unreachable,
             detector=lambda: self.rooms,
-            comparer=lambda home: self.rooms,
+            comparer=lambda home, victims: self.rooms,
             check_health=_unhealthy,
         )
 

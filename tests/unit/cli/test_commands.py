@@ -1,4 +1,4 @@
-"""detect, verify, models, doctor and version."""
+"""detect, models, doctor and version."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from faceoff.cli.doctor import State
 from faceoff.networks import catalogue, store
 from faceoff.networks.home import Home
 from faceoff.networks.options import BuildOptions, Precision
-from faceoff.types import Outcome
-from tests.unit.cli.fakes import FACELESS, Fakes, photo, verdict
+from tests.unit.cli.fakes import FACELESS, Fakes, photo
 
 Output = pytest.CaptureFixture[str]
 
@@ -45,41 +44,6 @@ def test_detect_where_there_is_no_face(album: Path, fakes: Fakes, capsys: Output
     (album / "a.png").write_bytes(photo(width=FACELESS))
     assert main(["detect", "a.png", "--json"], fakes.parts) == 3
     assert objects(capsys)[0]["error"]["reason"] == "NO_FACE_DETECTED"
-
-
-@pytest.mark.parametrize(
-    ("outcome", "code", "words"),
-    [
-        (Outcome.TRANSFERRED, 0, "dlib does not recognise it: 0.43, threshold 0.62"),
-        (Outcome.NOT_TRANSFERRED, 0, "dlib recognises it: 0.43, threshold 0.62"),
-        (Outcome.NO_FACE_REFERENCE, 3, "dlib finds no face in the reference"),
-        (Outcome.OVER_BUDGET, 6, "the budget is spent"),
-    ],
-)
-def test_verify(outcome: Outcome, code: int, words: str, album: Path, fakes: Fakes, capsys: Output) -> None:
-    for name in ("a.png", "b.png"):
-        (album / name).write_bytes(photo())
-    scored = outcome in (Outcome.TRANSFERRED, Outcome.NOT_TRANSFERRED)
-    fakes.rooms.verdicts = [verdict(outcome, clean=None, protected=0.43 if scored else None)]
-    assert main(["verify", "a.png", "--reference", "b.png"], fakes.parts) == code
-    assert words in capsys.readouterr().out
-    assert main(["verify", "a.png", "--reference", "b.png", "--json"], fakes.parts) == code
-    (line,) = objects(capsys)
-    assert line["photo"] == "a.png"
-    assert line["verdicts"][0]["outcome"] == outcome
-
-
-def test_verify_names_the_photo_that_cannot_be_read(album: Path, fakes: Fakes, capsys: Output) -> None:
-    (album / "a.png").write_bytes(photo())
-    assert main(["verify", "a.png", "--reference", "gone.png", "--json"], fakes.parts) == 4
-    said = capsys.readouterr()
-    assert "gone.png" in said.err
-    assert json.loads(said.out)["error"]["message"].startswith("gone.png")
-
-
-def test_verify_needs_a_reference(album: Path, fakes: Fakes) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main(["verify", "a.png"], fakes.parts)
 
 
 def test_models_list(fakes: Fakes, capsys: Output) -> None:

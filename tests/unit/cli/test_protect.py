@@ -56,7 +56,7 @@ def test_words_for_people(album: Path, fakes: Fakes, capsys: Output) -> None:
     assert "a.faceoff.png" in said.out
     assert "RMS 3.6" in said.out
     assert "SSIM 0.960" in said.out
-    assert "dlib no longer matches: 0.71 -> 0.43, threshold 0.62" in said.out
+    assert "dlib no longer matches the original: 0.71 -> 0.43, threshold 0.62" in said.out
     assert "This lowers the chance of recognition; it cannot promise it." in said.out
     assert "a.png: computing the mask" in said.err
 
@@ -92,8 +92,9 @@ def test_json_is_one_object_a_photo_failed_ones_too(album: Path, fakes: Fakes, c
         ],
         "verdicts": [
             {
-                "face": 0, "victim": "dlib", "clean_score": 0.71, "protected_score": 0.43, "threshold": 0.62,
-                "outcome": "transferred",
+                "face": 0, "victim": "dlib", "version": "1", "date": "2026-01-01", "against": "original", "view": "photo",
+                "clean_score": 0.71, "protected_score": 0.43, "threshold": 0.62, "outcome": "transferred",
+                "raw_score": None, "raw_threshold": None, "note": "",
             }
         ],
     }  # fmt: skip
