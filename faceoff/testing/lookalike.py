@@ -18,6 +18,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -169,7 +170,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in ({"Content-Type": kind} | dict(reply.headers) | {"Content-Length": len(body)}).items():
             self.send_header(name, str(value))
         self.end_headers()
-        self.wfile.write(body)
+        with suppress(ConnectionError):  # who asked may have given up
+            self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
         """Nothing of a request is logged."""

@@ -70,20 +70,30 @@ class Asking:
             return self._compare(self._tenant, reference, probe)
         except Fault as fault:
             return self._failed(fault)
+        except TimeoutError:
+            return self._failed(self._late())
         except sqlite3.Error:
             return self._failed(Fault(Outcome.ERROR, "The ledger cannot be written, so nothing more is sent."))
 
     def _compare(self, tenant: str, reference: Picture, probe: Picture) -> Answer:
-        key = self._cache.key(reference, probe, tenant, self.name, self._adapter.version)
-        if (known := self._cache.get(key)) is not None:
-            return known
         ends = time.monotonic() + self._terms.timeout
+        key = self._cache.key(reference, probe, tenant, self.name, self._adapter.version)
+        with self._cache.alone(key, self._terms.timeout):
+            if (known := self._cache.get(key)) is not None:
+                return known
+            answer = self._ask(tenant, ends, reference, probe)
+            if answer.score is not None:
+                with suppress(sqlite3.Error):  # it was paid for: a full disk does not take the answer away
+                    self._cache.put(key, answer)
+            return answer
+
+    def _ask(self, tenant: str, ends: float, reference: Picture, probe: Picture) -> Answer:
         (known_bytes, known_note), (probe_bytes, probe_note) = (
             fit(picture.data, self._adapter.limits) for picture in (reference, probe)
         )
         finding = self._adapter.compare(known_bytes, probe_bytes, partial(self._call, tenant, ends))
         notes = (known_note and f"reference {known_note}", probe_note and f"photo {probe_note}", finding.note)
-        answer = Answer(
+        return Answer(
             finding.score,
             finding.failure,
             self._adapter.version,
@@ -92,13 +102,12 @@ class Asking:
             finding.raw_threshold,
             "; ".join(note for note in notes if note),
         )
-        if answer.score is not None:
-            with suppress(sqlite3.Error):  # it was paid for: a full disk does not take the answer away
-                self._cache.put(key, answer)
-        return answer
 
     def _failed(self, fault: Fault) -> Answer:
         return Answer(None, fault.outcome, self._adapter.version, today(), note=fault.words)
+
+    def _late(self) -> Fault:
+        return Fault(Outcome.ERROR, f"Timed out: no answer within {self._terms.timeout:g} s.")
 
     def _call(self, tenant: str, ends: float, send: Callable[[float], _Result]) -> _Result:
         """faceoff.verify.victims.calls.Call: repeated with backoff while the service asks for it and there is time."""
@@ -116,7 +125,7 @@ class Asking:
             raise Fault(Outcome.ERROR, f"Nothing was sent: it keeps failing. It is asked again in {rest:.0f} s.")
         remaining = ends - time.monotonic()
         if remaining <= 0:
-            raise Fault(Outcome.ERROR, f"Timed out: no answer within {self._terms.timeout:g} s.")
+            raise self._late()
         wait = self._pace.take(self.name, self._terms.rate, remaining)
         if wait is None:
             words = f"Its rate of {self._terms.rate:g} calls a second allows none in the time left."

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 
 from faceoff.verify.victims.store import Store
@@ -24,6 +26,22 @@ class Cache:
         self._seconds = seconds
         self._most = most
         self._clock = clock
+        self._busy: set[bytes] = set()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def alone(self, key: bytes, seconds: float) -> Iterator[None]:
+        """One asker of a pair at a time in this process: who waited finds what the other one paid for. Raises TimeoutError."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: key not in self._busy, seconds):
+                raise TimeoutError
+            self._busy.add(key)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy.discard(key)
+                self._changed.notify_all()
 
     def key(self, reference: Picture, probe: Picture, *about: str) -> bytes:
         """Of two pictures and everything else that the answer depends on."""

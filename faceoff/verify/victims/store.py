@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from faceoff.errors import FaceOffError, Reason
@@ -28,15 +30,20 @@ CREATE INDEX IF NOT EXISTS answers_by_age ON answers (at);
 
 
 class Store:
-    """``folder``/victims.db. Raises FaceOffError INVALID_ARGUMENT when it cannot be written."""
+    """``folder``/victims.db. Raises FaceOffError INVALID_ARGUMENT when it cannot be written.
+
+    A process has one connection, which its threads take turns with; a forked child opens its own.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "victims.db"
+        self._lock = threading.Lock()
+        self._connections: dict[int, sqlite3.Connection] = {}
+        """By process: what a child inherited is never touched there, not even closed."""
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with closing(self._connect()) as connection:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.executescript(_TABLES)
+            with self._lock:
+                self._connection().executescript(_TABLES)
         except (OSError, sqlite3.Error) as error:
             raise FaceOffError(
                 Reason.INVALID_ARGUMENT,
@@ -46,18 +53,22 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that no other one overlaps; on disk when it ends. A connection each: none is shared between threads or
-        carried over a fork, and opening one costs nothing beside a call to a victim."""
-        with closing(self._connect()) as connection:
+        """A transaction that no other one overlaps, of any process; on disk when it ends. Raises sqlite3.Error."""
+        with self._lock:
+            connection = self._connection()
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
                 raise
-            connection.execute("COMMIT")
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
-        connection.execute("PRAGMA synchronous = FULL")
-        return connection
+    def _connection(self) -> sqlite3.Connection:
+        if os.getpid() not in self._connections:
+            connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            self._connections[os.getpid()] = connection
+        return self._connections[os.getpid()]

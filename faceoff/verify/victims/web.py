@@ -5,10 +5,12 @@ from __future__ import annotations
 import ipaddress
 import json
 import logging
+import ssl
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -46,6 +48,7 @@ class Web:
         self._endpoint = endpoint.rstrip("/")
         self._client = httpx2.Client(
             follow_redirects=False,
+            verify=_authorities(),
             trust_env=not loopback(endpoint),  # the operator's proxy is for the world, not for this machine
             headers={"Accept-Encoding": "identity"},  # a packed answer could unpack to any size
         )
@@ -71,6 +74,12 @@ class Web:
     def fault(self, reply: Reply, code: str = "") -> Fault:
         """What a reply other than a success means. ``code`` is the service's error code, if it is one of those we know."""
         return fault(self._victim, reply.status, code or f"HTTP {reply.status}", reply.retry_after)
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Shared: reading the certificates takes longer than all the rest."""
+    return httpx2.create_ssl_context()
 
 
 def fault(victim: str, status: int, code: str, retry_after: float | None) -> Fault:

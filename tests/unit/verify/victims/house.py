@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -30,10 +31,10 @@ def person(seed: int, side: int = 128, like: float = 0.0) -> Float:
     """A face [side, side, 3]: 4 x 4 patches of colour; ``like`` of person 0's is mixed in."""
     patches = [np.random.default_rng(number).uniform(0.2, 1.0, (4, 4, 3)).astype(np.float32) for number in (seed, 0)]
     mixed = patches[0] * (1 - like) + patches[1] * like
-    return np.kron(mixed, np.ones((side // 4, side // 4, 1), np.float32))
+    return np.asarray(np.kron(mixed, np.ones((side // 4, side // 4, 1))), np.float32)
 
 
-def picture(*faces: Float, side: int = 200, **options: object) -> Picture:
+def picture(*faces: Float, side: int = 200, **options: Any) -> Picture:
     """The faces side by side on black, as PNG unless ``options`` (of Pillow's save) have another format."""
     canvas = np.zeros((side, max(side, 40 + sum(face.shape[1] + 40 for face in faces)), 3), np.uint8)
     left = 40
@@ -42,7 +43,7 @@ def picture(*faces: Float, side: int = 200, **options: object) -> Picture:
         left += face.shape[1] + 40
     canvas[::7, ::5] += np.random.default_rng(1).integers(0, 9, canvas[::7, ::5].shape, np.uint8) % 9 // 2  # over 1 KB
     out = io.BytesIO()
-    Image.fromarray(canvas).save(out, **({"format": "PNG"} | options))  # type: ignore[arg-type]
+    Image.fromarray(canvas).save(out, **({"format": "PNG"} | options))
     return Picture(out.getvalue())
 
 

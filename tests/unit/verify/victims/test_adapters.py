@@ -39,6 +39,7 @@ def test_a_score_is_that_of_the_pixels_in_each_services_own_unit(house: House, w
         answer = victim.compare(REFERENCE, probe)
         expected = score(distance(find(REFERENCE.data)[0][1], find(probe.data)[0][1]), 1.0)
         assert answer.score == pytest.approx(expected, abs=1e-5)
+        assert answer.score is not None
         assert (answer.score >= 0.5) is same
         assert answer.failure is None
         assert answer.note == ""
