@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from faceoff import gallery
 from faceoff.cli import arguments, exits, output, progress
 from faceoff.cli.parts import Parts, native_silence
 from faceoff.errors import FaceOffError
@@ -15,6 +18,8 @@ from faceoff.networks.options import BuildOptions, Precision
 from faceoff.types import Plan
 
 if TYPE_CHECKING:
+    from faceoff.verify.thresholds import Threshold
+
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 _EXAMPLES = f"""examples:
@@ -23,6 +28,7 @@ _EXAMPLES = f"""examples:
   faceoff models fetch dlib --from ~/weights.dat   from a file that you have
   faceoff models build facenet,mobilefacenet,sface a set of surrogates as one model
   faceoff models build facenet,sface --precision bfloat16
+  faceoff models thresholds people/ mine           for the card of a network of your own
   faceoff models check dlib                        against the original runtime, where it is installed
 
 {exits.HELP}"""
@@ -71,6 +77,17 @@ def add(commands: Commands) -> None:
         help="compile the attacks' steps: for GPUs; slower on a CPU, and TensorFlow Serving needs its XLA flags",
     )
     building.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+
+    measuring = actions.add_parser(
+        "thresholds",
+        help="measure from which distance networks take two faces for one person",
+        description="Compares every two photos of the people in DIR and prints, for a card in $FACEOFF_HOME/cards, up to which"
+        " distance so few pairs of different people are accepted. The cards of the built-in networks are fixed.",
+    )
+    measuring.set_defaults(run=run_thresholds, parser=measuring)
+    measuring.add_argument("folder", type=Path, metavar="DIR", help="a sub-folder of photos for each person")
+    measuring.add_argument("names", nargs="*", metavar="NAME", help="default: all that are fetched")
+    measuring.add_argument("--json", action="store_true", help="one JSON object per network")
 
     checking = actions.add_parser("check", help="compare converted networks with their originals")
     checking.set_defaults(run=run_check, parser=checking)
@@ -142,16 +159,56 @@ def _build(sets: Sequence[tuple[str, ...]], quiet: bool, parts: Parts, options: 
 
 
 def run_check(options: argparse.Namespace, parts: Parts) -> int:
-    cards = [catalogue.card(name, parts.home) for name in options.names]
-    cards = cards or [card for card in catalogue.all_cards(parts.home) if parts.home.weights(card).exists()]
     with native_silence():
         from faceoff.networks import check
     failed = False
-    for card in cards:
+    for card in _fetched(options.names, parts):
         for row in check.check(card, parts.home):
             output.say(f"{card.name:14}  {row.name:10}  {row.outcome:8}  {row.detail}")
             failed |= row.outcome == "failed"
     return exits.FAILED if failed else exits.DONE
+
+
+def run_thresholds(options: argparse.Namespace, parts: Parts) -> int:
+    """Every FAR of every network; FAILED where the pairs are too few for one of them."""
+    cards = _fetched(options.names, parts)
+    progress.note("finding the faces", options.json)
+    people = gallery.read(options.folder, parts.detector())
+    networks = parts.networks(parts.home)
+    from faceoff.verify import thresholds
+    from faceoff.verify.victims.local import embed
+
+    unsupported = False
+    for card in cards:
+        genuine, impostor = thresholds.pairs(
+            {name: embed(networks, card.name, crops) for name, crops in people.items()}
+        )
+        measured = [thresholds.threshold(genuine, impostor, far) for far in thresholds.FARS]
+        unsupported |= any(one.distance is None for one in measured)
+        counted = f"{len(genuine)} pairs of one person and {len(impostor)} of two, among {len(people)} people"
+        if options.json:
+            output.say_json({"name": card.name, "pairs": counted, "thresholds": list(map(asdict, measured))})
+        else:
+            output.say("\n".join([f"# {card.name}: {counted}", *_card_lines(measured, counted), ""]))
+    return exits.FAILED if unsupported else exits.DONE
+
+
+def _card_lines(measured: Sequence[Threshold], pairs: str) -> Iterator[str]:
+    """What a card (TOML) takes."""
+    yield f'threshold_pairs = "{pairs}"'
+    yield "[thresholds]"
+    for one in measured:
+        if one.distance is None or one.genuine is None:
+            yield f"# {one.far:g} is left out: it needs {one.needed} pairs of different people"
+            continue
+        said = f"accepts {one.genuine.successes} of {one.genuine.n} pairs of one person"
+        yield f'"{one.far:g}" = {one.distance:.4f}  # {said}'
+
+
+def _fetched(names: Sequence[str], parts: Parts) -> list[Card]:
+    """The named networks, or all that are fetched."""
+    named = [catalogue.card(name, parts.home) for name in names]
+    return named or [card for card in catalogue.all_cards(parts.home) if parts.home.weights(card).exists()]
 
 
 def _row(card: Card, parts: Parts) -> dict[str, object]:
