@@ -41,7 +41,7 @@ def test_a_rate_that_the_pairs_cannot_show_is_refused(count: int, supported: lis
 
 
 def test_by_hand() -> None:
-    impostor = np.arange(1, 101, dtype=np.float32) / 50
+    impostor = np.arange(1, 101, dtype=np.float32) / np.float32(50)
     found = threshold(np.array([0.1, 0.15, 0.3], np.float32), impostor, 0.1)
     assert found.distance == pytest.approx(0.21, abs=1e-4)  # ten of a hundred, half-way to the eleventh
     assert found.genuine is not None
