@@ -15,6 +15,22 @@ KAPPA, ALPHA = 6.0, 3.0
 """The margin and, for CW, the amplification of the paper's adversarial training."""
 
 
+def half_masked(
+    embed: Callable[[tf.Tensor], tf.Tensor], views: tf.Tensor, photos: int, adversary: Adversary, seed: tf.Tensor
+) -> tf.Tensor:
+    """``views`` [P * photos, h, w, 3] of P people, a person's in a row, with the second half of each person's replaced by
+    examples against the batch's other people. ``embed`` and ``seed`` as in ``examples``; no gradient flows through them."""
+    half, size = photos // 2, tuple(views.shape[1:])
+    people = views.shape[0] // photos
+    natural = embed(views)
+    centroids = tf.reduce_mean(tf.reshape(natural, (people, photos, natural.shape[1])), 1)
+    by_person = tf.reshape(views, (people, photos, *size))
+    attacked = tf.reshape(by_person[:, half:], (people * half, *size))
+    masked = examples(embed, attacked, centroids, tf.repeat(tf.range(people), half), adversary, seed)
+    both = tf.concat([by_person[:, :half], tf.reshape(masked, (people, half, *size))], 1)
+    return tf.stop_gradient(tf.reshape(both, tf.shape(views)))
+
+
 def examples(
     embed: Callable[[tf.Tensor], tf.Tensor],
     views: tf.Tensor,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -39,7 +40,7 @@ class Checkpoint:
                 head = json.loads(str(file["head"]))
                 identity, epochs = head["identity"], list(head["epochs"])
                 arrays = [file[f"array{index}"] for index in range(len(file.files) - 1)]
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise self._refused("damaged") from error
         if identity != self._identity:
             raise self._refused("of other settings or photos")

@@ -14,11 +14,13 @@ import tensorflow as tf
 
 from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.align import normalised
+from faceoff.networks.architectures import LocalResponse
 from faceoff.networks.card import Card
 from faceoff.networks.options import Precision
 from faceoff.networks.sets import unit
 from faceoff.rooms import Report
-from faceoff.training import adversary, quality, recipes
+from faceoff.training import quality, recipes
+from faceoff.training.adversary import half_masked
 from faceoff.training.checkpoint import Checkpoint
 from faceoff.training.faces import Faces
 from faceoff.training.objectives import Loss, objective
@@ -89,7 +91,7 @@ def train(
         auc = quality.auc(_verification(embed, faces))
         epoch = Epoch(number, float(np.mean(losses)), auc, time.monotonic() - start)
         epochs.append(epoch)
-        checkpoint.save([asdict(each) for each in epochs], [np.asarray(variable) for variable in variables])
+        checkpoint.save([asdict(each) for each in epochs], [variable.numpy() for variable in variables])
         tell(epoch)
     report(Progress("training", settings.epochs * steps, settings.epochs * steps))
     return model, epochs
@@ -113,13 +115,17 @@ def measured_rows(faces: Faces) -> Array:
 
 
 def _build(card: Card, precision: Precision) -> keras.Model:
-    """Variables stay float32 in either precision."""
+    """Variables stay float32 in either precision, and so does the local response, which TensorFlow has in no other."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32" if precision is Precision.FLOAT32 else "mixed_bfloat16")
     try:
-        return recipes.build(card)
+        model = recipes.build(card)
     finally:
         keras.config.set_dtype_policy(before)
+    for layer in model.layers:
+        if isinstance(layer, LocalResponse):
+            layer.dtype_policy = "float32"
+    return model
 
 
 def _batches(labels: Array, rows: Array, people: int, settings: Settings, epoch: int, steps: int) -> Iterator[Array]:
@@ -144,26 +150,13 @@ def _stepper(
 ) -> Callable[..., tf.Tensor]:
     """One step on crops [B, S, S, 3] uint8, their landmarks [B, 5, 2] and labels [B]; returns its loss."""
     embed = inference(model, card)
-    shape = (-1, settings.photos, *card.input_size, 3)
-
-    def mixed(views: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Each person's second half of the photos replaced by adversarial examples against the batch's other people."""
-        if settings.adversary is None:
-            return views
-        natural = unit(embed(views))
-        people = views.shape[0] // settings.photos
-        centroids = tf.reduce_mean(tf.reshape(natural, (people, settings.photos, card.embedding_size)), 1)
-        by_person, half = tf.reshape(views, shape), settings.photos // 2
-        attacked = tf.reshape(by_person[:, half:], (-1, *views.shape[1:]))
-        slots = tf.repeat(tf.range(people), half)
-        masked = adversary.examples(lambda x: unit(embed(x)), attacked, centroids, slots, settings.adversary, seed)
-        both = tf.concat([by_person[:, :half], tf.reshape(masked, (people, half, *views.shape[1:]))], 1)
-        return tf.stop_gradient(tf.reshape(both, (-1, *views.shape[1:])))
 
     def step(pixels: tf.Tensor, landmarks: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         seeds = tf.random.experimental.stateless_split(seed, 2)
         views = varied(pixels, landmarks, card, seeds[0])
-        views = mixed(tf.ensure_shape(views, (pixels.shape[0], *card.input_size, 3)), seeds[1])
+        views = tf.ensure_shape(views, (pixels.shape[0], *card.input_size, 3))
+        if settings.adversary:
+            views = half_masked(lambda x: unit(embed(x)), views, settings.photos, settings.adversary, seeds[1])
         with tf.GradientTape() as tape:
             raw = tf.cast(model(normalised(views, card), training=True), tf.float32)
             loss = goal(raw, labels)
