@@ -149,6 +149,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30.0
 
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # who asked may be gone
+            super().handle()
+
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length", "-1"))
         if not 0 <= length <= _MOST_BYTES:
@@ -170,8 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in ({"Content-Type": kind} | dict(reply.headers) | {"Content-Length": len(body)}).items():
             self.send_header(name, str(value))
         self.end_headers()
-        with suppress(ConnectionError):  # who asked may have given up
-            self.wfile.write(body)
+        self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
         """Nothing of a request is logged."""

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from faceoff.errors import FaceOffError, Reason
@@ -20,7 +21,8 @@ from faceoff.types import Outcome
 from faceoff.verify.victims.budget import Allowance, Budget, Price, micro
 from faceoff.verify.victims.calls import Bill
 from faceoff.verify.victims.store import Store
-from tests.unit.verify.victims.house import OTHER, REFERENCE, SAME, TERMS, House, person, picture
+from faceoff.verify.victims.together import PER_VICTIM
+from tests.unit.verify.victims.house import OTHER, REFERENCE, SAME, TERMS, WIRES, House, person, picture
 
 CENT = Price(Decimal("0.01"), "USD", "2026-01-01")
 TEN_A_DAY = Allowance(Decimal("0.10"), Decimal("0.15"))
@@ -177,3 +179,33 @@ def test_a_call_that_was_under_way_at_kill_9_is_unknown_and_stays_charged(
     assert house.victims()[wire].compare(REFERENCE, OTHER).score is not None
     assert house.spent(wire).unknown_calls == 1
     assert house.spent(wire).charged_calls + 1 == house.billed(wire)
+
+
+_ASKS_MANY = """
+import sys
+from pathlib import Path
+from faceoff.verify.victims.together import ask_all
+from tests.unit.verify.victims.house import REFERENCE, House, person, picture
+start = int(sys.argv[2])
+victims = House(None, Path(sys.argv[1])).victims()
+ask_all(victims, [(REFERENCE, picture(person(seed))) for seed in range(start, start + 500)], 100.0)
+"""
+
+
+def test_the_ledger_brackets_the_bill_after_kill_9_at_random_moments(house: House) -> None:
+    moments = np.random.default_rng(0).uniform(0.0, 0.5, 4)
+    for number, moment in enumerate(moments):
+        before = [house.billed(wire) for wire in WIRES]
+        process = subprocess.Popen([sys.executable, "-c", _ASKS_MANY, str(house.file), str(1000 * number)])
+        ends = time.monotonic() + 60
+        while any(house.billed(wire) < 5 + old for wire, old in zip(WIRES, before, strict=True)):
+            assert time.monotonic() < ends
+            time.sleep(0.01)
+        time.sleep(moment)
+        process.kill()
+        process.wait()
+    time.sleep(0.5)  # what was sent is still being answered
+    for wire in WIRES:
+        spending = house.spent(wire)
+        assert 0 < spending.charged_calls <= house.billed(wire) <= spending.charged_calls + spending.unknown_calls
+        assert spending.unknown_calls <= len(moments) * PER_VICTIM
