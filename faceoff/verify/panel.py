@@ -19,9 +19,6 @@ from faceoff.verify.victims.together import Pair, ask_all
 from faceoff.verify.victims.victim import Answer, Picture, Victim
 from faceoff.verify.views import cut, resized, show
 
-DEADLINE = 180.0
-"""Seconds for all that commercial victims are asked of one photo; each has its own timeout for one pair."""
-
 
 @dataclass(frozen=True)
 class Question:
@@ -109,7 +106,7 @@ class Panel:
         questions = self._questions(case, original_given)
         pairs = [pair for question in questions for pair in question.pairs]
         with ThreadPoolExecutor(1, thread_name_prefix="commercial") as pool:
-            answers = pool.submit(ask_all, {name: permitted[name] for name in asked}, pairs, DEADLINE)
+            answers = pool.submit(ask_all, {name: permitted[name] for name in asked}, pairs, terms.seconds)
             verdicts = self._local.judge(case, cards)
             for name, found in answers.result().items():
                 remaining = iter(found)
