@@ -143,7 +143,7 @@ def rank_words(rank: Rank, top: int) -> str:
 
 
 def _percent(rate: Rate) -> str:
-    return f"{rate.successes / rate.n:.0%}, 95 % interval {rate.low:.0%} to {rate.high:.0%}"
+    return f"{rate.successes / rate.n:.0%}, 95% interval {rate.low:.0%} to {rate.high:.0%}"
 
 
 def _rounded(value: float | None) -> float | None:

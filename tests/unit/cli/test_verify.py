@@ -79,7 +79,7 @@ def test_no_evidence_beside_evidence_changes_no_rate() -> None:
         assert alone[name] == beside[name]
     assert beside["no_evidence"] == len(NO_EVIDENCE)
     assert rates_words(mixed)[0] == (
-        "dlib: 2 of 3 no longer match (67%, 95 % interval 21% to 94%); without a mask 1 of 11 did not; 8 say nothing"
+        "dlib: 2 of 3 no longer match (67%, 95% interval 21% to 94%); without a mask 1 of 11 did not; 8 say nothing"
     )
     assert rates_words(evidence)[1] == "Of photos of somebody else, about 99% do not match."
 
@@ -163,4 +163,4 @@ def test_protect_against_references(photos: Path, fakes: Fakes, capsys: Output) 
 def test_protect_says_the_rate_of_several_photos(photos: Path, fakes: Fakes, capsys: Output) -> None:
     (photos / "a.png").write_bytes(photo(width=FACELESS))
     assert main(["protect", "a.png", "b.png", "c.png"], fakes.parts) == 1
-    assert "dlib: 2 of 2 no longer match (100%, 95 % interval 34% to 100%)" in capsys.readouterr().err
+    assert "dlib: 2 of 2 no longer match (100%, 95% interval 34% to 100%)" in capsys.readouterr().err
