@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from faceoff.campaign.config import Campaign
 from faceoff.campaign.grid import Job, Look
 from faceoff.campaign.journal import Journal, Row
-from faceoff.campaign.people import Pair, Targets
+from faceoff.campaign.people import Pair
 from faceoff.campaign.worker import Task
 from faceoff.types import Outcome
 
@@ -67,16 +68,16 @@ class Book:
             yield from self._task(self._clean[start : start + GROUP], {})
 
     def mask_tasks(self) -> Iterator[Task]:
-        """Jobs with one plan that are told of the same people, together; in the order of the plans."""
+        """Jobs with one plan together, apart from its target; in the order of the plans."""
         alike: dict[str, list[Job]] = {}
         for job in self._masks:
-            shared = {Targets.NONE: -1, Targets.PAIR: job.pair.target}.get(job.targets, job.pair.source)
-            alike.setdefault(f"{job.plan!r} {job.targets} {shared}", []).append(job)
+            if self._wanted([job]):
+                alike.setdefault(f"{replace(job.plan, target='')!r} {job.targets}", []).append(job)
         clean = self._scores()
         for same in alike.values():
-            short = [job for job in same if any(self._wanted([job]).values())]
-            for start in range(0, len(short), GROUP):
-                yield from self._task(short[start : start + GROUP], clean)
+            together = sorted(same, key=lambda job: job.known)
+            for start in range(0, len(together), GROUP):
+                yield from self._task(together[start : start + GROUP], clean)
 
     def _task(self, jobs: Sequence[Job], clean: Scores) -> Iterator[Task]:
         wanted = self._wanted(jobs)

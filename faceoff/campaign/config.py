@@ -54,7 +54,7 @@ class People(Strict):
     """Whose photos. ``folder`` has a sub-folder of photos for each person (relative to the campaign's file); ``among`` are the
     people who take part (default: all), ``sources`` those whose photos are attacked (default: all who take part).
     ``pairs`` are the (source, target)s (default: every ordered pair), ``photos`` how many photos of the source each
-    attacks, ``limit`` > 0 takes only so many attacked photos, evenly spread."""
+    attacks. ``limit`` > 0 takes only so many attacked photos, evenly spread; of every ordered pair, those of a few targets."""
 
     folder: Path
     among: Annotated[tuple[Person, ...], Field(max_length=MANY)] = ()

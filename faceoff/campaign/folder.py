@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from faceoff import files
-from faceoff.campaign.grid import Job, Look
 from faceoff.errors import FaceOffError, Reason
 from faceoff.types import Float
+
+if TYPE_CHECKING:  # it imports TensorFlow, which a report does not need
+    from faceoff.campaign.grid import Job, Look
 
 
 @dataclass(frozen=True)

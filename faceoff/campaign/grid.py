@@ -39,6 +39,11 @@ class Job:
     mask: str
     looks: tuple[Look, ...]
 
+    @property
+    def known(self) -> int:
+        """Jobs of one plan with the same number are told of the same photos."""
+        return {Targets.NONE: -1, Targets.PAIR: self.pair.target}.get(self.targets, self.pair.source)
+
     def cell(self, look: Look, victim: str) -> str:
         """The id of one look as one victim sees it."""
         return digest(look.id, victim)
@@ -94,7 +99,18 @@ def attacked(campaign: Campaign, people: Sequence[Person], targets: Targets) -> 
             f"people.photos is {chosen.photos}, but somebody has only {fewest}.",
             "A person needs a photo that is not attacked for the attack on others to know them by.",
         )
+    if targeted and not chosen.pairs and chosen.limit:
+        wanted = _few_targets(wanted, chosen.limit, chosen.photos)
     return spread(all_shots(people, wanted, targeted, chosen.photos), chosen.limit)
+
+
+def _few_targets(wanted: Sequence[tuple[int, int]], limit: int, photos: int) -> list[tuple[int, int]]:
+    """As few targets as ``limit`` attacked photos need, evenly spread: pairs of one target share their work."""
+    targets = sorted({target for _, target in wanted})
+    each = max(1, len(wanted) * photos // len(targets))
+    count = min(len(targets), -(-limit // each))
+    chosen = {targets[number * len(targets) // count] for number in range(count)}
+    return [pair for pair in wanted if pair[1] in chosen]
 
 
 def expand(campaign: Campaign, people: Sequence[Person], weights: Callable[[str], str]) -> tuple[list[Job], list[Job]]:

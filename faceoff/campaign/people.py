@@ -16,11 +16,12 @@ from faceoff.types import OWN, Crop, Gallery, Loss, Photo
 
 
 class Targets(StrEnum):
-    """Whom the attack is told of: nobody; the pair's target, with everybody's photos but those under attack (as in the
-    paper, the source's other photos are among them); all others, and nothing of the source; or all others and the
-    source's other photos."""
+    """Whom the attack is told of: nobody; the source's other photos (the paper's untargeted attack); the pair's target, with
+    everybody's photos but those under attack (as in the paper, the source's other photos are among them); all others, and
+    nothing of the source; or all others and the source's other photos."""
 
     NONE = "none"
+    SELF = "self"
     PAIR = "pair"
     AUTO = "auto"
     OWN = "own"
@@ -138,11 +139,13 @@ def targets_of(loss: Loss) -> Targets:
 
 
 def known(people: Sequence[Person], pair: Pair, targets: Targets, photos: int = 1) -> dict[str, list[Shot]]:
-    """The photos that the attack on ``pair`` is given. They are the same for all pairs of a target (PAIR), of a source (AUTO,
-    OWN) or for all (NONE), so that they share a batch. What pairs towards the target attack is left out of PAIR; in OWN the
-    attack itself counts a photo once."""
+    """The photos that the attack on ``pair`` is given. They are the same for all pairs of a target (PAIR), of a source (SELF,
+    AUTO, OWN) or for all (NONE), so that they share a batch. What pairs towards the target attack is left out of PAIR; in SELF
+    and OWN the attack itself counts a photo once."""
     if targets is Targets.NONE:
         return {}
+    if targets is Targets.SELF:
+        return {OWN: list(people[pair.source].shots)}
     if targets in (Targets.AUTO, Targets.OWN):
         others = {person.name: list(person.shots) for index, person in enumerate(people) if index != pair.source}
         return others | ({OWN: list(people[pair.source].shots)} if targets is Targets.OWN else {})

@@ -43,10 +43,12 @@ class Pool:
             context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
             for _ in range(self._workers):
                 ours, theirs = context.Pipe()
-                process = context.Process(target=_serve, args=(theirs, self._build, self._settings), daemon=True)
+                process = context.Process(target=_serve, args=(theirs, self._build), daemon=True)
                 process.start()
                 theirs.close()
                 self._processes[ours] = process
+            for connection in self._processes:
+                self._send(connection, self._settings)  # too large for the pipe that arguments go through
         return self
 
     def __exit__(
@@ -79,27 +81,37 @@ class Pool:
 
     def _give(self, connection: Connection, waiting: deque[Task], busy: set[Connection]) -> None:
         if waiting:
-            connection.send(waiting.popleft())
+            self._send(connection, waiting.popleft())
             busy.add(connection)
+
+    def _send(self, connection: Connection, value: Task | Settings) -> None:
+        try:
+            connection.send(value)
+        except (BrokenPipeError, ConnectionResetError):
+            raise self._ended(connection) from None
 
     def _answer(self, connection: Connection) -> list[Row] | None:
         """Rows, or None at a task's end."""
         try:
             answer = connection.recv()
         except (EOFError, ConnectionResetError):
-            self._processes[connection].join()
-            raise FaceOffError(
-                Reason.INTERNAL,
-                f"A worker ended (exit code {self._processes[connection].exitcode}).",
-                "Its memory may not have sufficed: give fewer --workers. What is done is kept.",
-            ) from None
+            raise self._ended(connection) from None
         if isinstance(answer, tuple):
             raise FaceOffError(*answer)
         rows: list[Row] | None = answer
         return rows
 
+    def _ended(self, connection: Connection) -> FaceOffError:
+        process = self._processes[connection]
+        process.join()
+        return FaceOffError(
+            Reason.INTERNAL,
+            f"A worker ended (exit code {process.exitcode}).",
+            "Its memory may not have sufficed: give fewer --workers. What is done is kept.",
+        )
 
-def _serve(connection: Connection, build: Callable[[], House], settings: Settings) -> None:
+
+def _serve(connection: Connection, build: Callable[[], House]) -> None:
     """A worker's process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
     parent = os.getppid()
@@ -109,7 +121,7 @@ def _serve(connection: Connection, build: Callable[[], House], settings: Setting
             raise SystemExit
 
     try:
-        worker = _worker(build(), settings)
+        worker = _worker(build(), connection.recv())
         while True:
             for rows in worker.rows(connection.recv(), report):
                 connection.send(rows)

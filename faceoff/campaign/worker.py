@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from functools import cache
 
@@ -20,9 +22,10 @@ from faceoff.campaign.house import House
 from faceoff.campaign.journal import Row
 from faceoff.campaign.judge import Judge, Sight
 from faceoff.campaign.people import Person, Shot, gallery
+from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.sets import set_name
 from faceoff.rooms import Report
-from faceoff.types import Bytes, Crop, Mask, MaskOutcome, Outcome, Photo, Priority
+from faceoff.types import Bytes, Crop, Mask, MaskOutcome, Outcome, Photo, Priority, Progress
 from faceoff.types import Encoding as Container
 from faceoff.verify.scores import outcome, score, today
 
@@ -62,7 +65,7 @@ class Worker:
         self._campaign, self._people, self._house, self._folder, self._run = campaign, people, house, folder, run
         self._strangers = Strangers(campaign.victims, people)
         self._judge = cache(lambda name: Judge(house.networks, house.card(name), people))
-        self._set = ""
+        self._loaded = ""
 
     def rows(self, task: Task, report: Report) -> Iterator[list[Row]]:
         """The rows of one job after the other. ``report`` may raise to stop."""
@@ -81,19 +84,48 @@ class Worker:
         found = {job.mask: self._folder.mask(job.mask) for job in jobs if job.mask}
         missing = list({job.mask: job for job in jobs if job.mask and found[job.mask] is None}.values())
         if missing:
-            first = missing[0]
-            told = gallery(self._people, first.pair, first.targets, self._campaign.people.photos)
-            if self._set != (name := set_name(first.plan.surrogates)):
-                self._set = self._house.networks.version(name) and name  # loads it before time is taken
-            crops = [self._shot(job).crop for job in missing]
+            model = set_name(missing[0].plan.surrogates)
+            if self._loaded != model:
+                self._house.networks.version(model)  # loads it before time is taken
+                self._loaded = model
             start = time.monotonic()
-            masks = self._house.attacker.attack(crops, first.plan, report, told, Priority.CAMPAIGN)
+            masks = self._attack(missing, report)
             seconds = (time.monotonic() - start) / len(missing)
-            for job, mask in zip(missing, masks, strict=True):
+            for job in missing:
+                mask = masks[job.mask]
                 reached = mask.outcome is MaskOutcome.REACHED
                 self._folder.write_mask(job.mask, Stored(mask.delta, reached, mask.iterations, seconds, len(missing)))
                 found[job.mask] = self._folder.mask(job.mask)  # as every later run will read it
         return {name: mask for name, mask in found.items() if mask is not None}
+
+    def _attack(self, jobs: Sequence[Job], report: Report) -> dict[str, Mask]:
+        """The masks of jobs with one plan. Those that are told of other people are requests of their own, made at once: the
+        attacker merges their calls."""
+        requests: dict[int, list[Job]] = {}
+        for job in jobs:
+            requests.setdefault(job.known, []).append(job)
+        done, stopped = dict.fromkeys(requests, 0.0), threading.Event()
+
+        def attack(known: int) -> list[Mask]:
+            def told(progress: Progress) -> None:
+                if stopped.is_set():
+                    raise FaceOffError(Reason.CANCELLED, "The campaign was stopped.")
+                done[known] = len(requests[known]) * progress.done / max(progress.total, 1)
+
+            same = requests[known]
+            people = gallery(self._people, same[0].pair, same[0].targets, self._campaign.people.photos)
+            crops = [self._shot(job).crop for job in same]
+            return self._house.attacker.attack(crops, same[0].plan, told, people, Priority.CAMPAIGN)
+
+        with ThreadPoolExecutor(len(requests)) as pool:
+            try:
+                running = {known: pool.submit(attack, known) for known in requests}
+                while wait(running.values(), timeout=0.5).not_done:
+                    report(Progress("attack", int(100 * sum(done.values())), 100 * len(jobs)))
+                masks = [zip(requests[known], future.result(), strict=True) for known, future in running.items()]
+            finally:
+                stopped.set()
+        return {job.mask: mask for pairs in masks for job, mask in pairs}
 
     def _made(self, job: Job, photo: Photo, looks: Sequence[Look], mask: Stored | None) -> list[Shown]:
         """The looks' pictures, made from the mask and stored; a picture that is there already is not made anew."""
