@@ -33,6 +33,7 @@ _WORDS = {
     Outcome.NOT_TRANSFERRED: "still recognised",
     Outcome.NO_FACE_PROTECTED: "no face found any more",
     Outcome.CLEAN_MISMATCH: "did not recognise the original either",
+    Outcome.NO_CLEAN_PAIR: "no evidence: the original was not asked about",
 }
 _QUIET = (96, 102, 110)
 
@@ -106,7 +107,7 @@ def _caption(summary: str, verdicts: Sequence[Verdict]) -> Image.Image:
 
 
 def _score(score: float | None) -> str:
-    return "no face" if score is None else f"{score:.2f}"
+    return "-" if score is None else f"{score:.2f}"
 
 
 def _stack(rows: Sequence[Image.Image]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from prometheus_client import REGISTRY, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from faceoff.errors import FaceOffError
 from faceoff.types import Mask, Plan, Verdict
 from faceoff.verify.rates import plain
 from faceoff.verify.victims.budget import Spending
@@ -70,7 +72,11 @@ class SpendingCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         charged, unknown = self._families()
-        for victim, entries in self.spent().items():
+        try:
+            spent = self.spent()
+        except (FaceOffError, sqlite3.Error):
+            return  # a ledger that cannot be read takes no other metric along
+        for victim, entries in spent.items():
             for entry in entries:
                 charged.add_metric((victim, entry.currency), float(entry.charged))
                 unknown.add_metric((victim, entry.currency), float(entry.unknown))

@@ -30,6 +30,7 @@ from faceoff.verify.rates import transfer_rate
 from faceoff.verify.verifier import LocalVerifier
 from faceoff.verify.victims.settings import spent, victims_from
 from services.verifier.servicer import VerifierServicer
+from services.verifier.settings import parse
 from tests.unit.verify.victims.house import NOBODY, OTHER, TERMS, find, person, picture
 
 ORIGINAL = picture(person(0)).data
@@ -225,6 +226,17 @@ def test_spending_is_the_ledgers(house: House) -> None:
     assert found["faceoff_verifier_spend_unknown", "facepp", "USD"] == 0
     assert found["faceoff_verifier_spend_unknown", "azure", "USD"] == pytest.approx(0.001)
     assert all(not family.samples for family in collector.describe())
+
+
+def test_a_ledger_that_cannot_be_read_takes_no_other_metric_along(tmp_path: Path) -> None:
+    assert list(metrics.SpendingCollector(partial(spent, tmp_path / "gone.yaml")).collect()) == []
+
+
+def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parse([]).victims is None
+    assert parse(["--victims", "a.yaml"]).victims == Path("a.yaml")
+    monkeypatch.setenv("FACEOFF_VICTIMS", "b.yaml")
+    assert parse([]).victims == Path("b.yaml")
 
 
 def test_the_histogram_has_the_threshold_as_a_bound(house: House) -> None:
