@@ -27,6 +27,8 @@ from faceoff.presets import METHODS, STRENGTHS
 from faceoff.types import Float, Mask, MaskOutcome, Progress
 
 RUNS = 3
+STEPS = 400
+"""As many as `balanced` may take here to reach its goal."""
 SAMPLE = 40
 """Steps of CW large that are timed."""
 
@@ -40,7 +42,7 @@ def rows() -> Iterator[Row]:
     networks = Recorder(LocalNetworks(home))
     attacker = LocalAttacker(networks, lambda name: catalogue.card(name, home))
     crops = MtcnnDetector().detect(photos.photo())[:1]
-    balanced = replace(STRENGTHS["balanced"], early=True)
+    balanced = replace(STRENGTHS["balanced"], early=True, iterations=STEPS)
     large = replace(METHODS["paper/cw_l2_large"], surrogates=balanced.surrogates, loss=balanced.loss)
     masks: list[Mask] = []
 

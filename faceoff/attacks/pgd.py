@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from faceoff.attacks.parts import Embed, Loop, l2, l2_radius, per_image, repeat, value_and_gradient
-from faceoff.attacks.task import Answer, Steps, Task, chunks, judge, randomness
+from faceoff.attacks.task import Answer, Steps, Task, Views, chunks, judge, randomness
 from faceoff.losses import Goal
 from faceoff.networks.means import image_mean
 from faceoff.types import Mask, Method
@@ -108,12 +108,18 @@ def run(task: Task) -> Steps[Mask]:
         "differ": np.float32(plan.jitter > 0 or plan.shrink > 0),
     }
 
-    def reached(steps: int, answer: Answer) -> bool:
+    def promising(steps: int, answer: Answer) -> bool:
+        """A step's view is not the plain one, and its loss was taken before its update."""
         return plan.early and bool(answer["success"])
 
-    state, steps, trace = yield from chunks(task, SIGNATURE, fixed, state, views, reached)
-    # The last step's result has not been looked at yet, and under jitter no loss was of the plain view.
-    last, best = (yield from judge(task, state["delta"])), (yield from judge(task, state["best_delta"]))
+    made, trace = 0, list[float]()
+    while True:
+        rest = Views(*(value[made:] for value in views))
+        state, steps, losses = yield from chunks(task, SIGNATURE, fixed, state, rest, promising)
+        made, trace = made + steps, trace + losses
+        last, best = (yield from judge(task, state["delta"])), (yield from judge(task, state["best_delta"]))
+        if made == plan.iterations or last[0] or best[0]:
+            break
     keep_best = (best[0], -best[1]) > (last[0], -last[1])
     delta = state["best_delta" if keep_best else "delta"]
-    return task.mask(delta, max(last, best, key=lambda found: (found[0], -found[1]))[0], steps, trace)
+    return task.mask(delta, last[0] or best[0], made, trace)

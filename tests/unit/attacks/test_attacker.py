@@ -150,6 +150,13 @@ def test_early_ends_at_the_first_mask_that_reaches_the_goal(networks: tiny.TinyN
     assert early.outcome is MaskOutcome.REACHED
 
 
+def test_early_does_not_end_at_a_view_that_the_plain_one_contradicts(networks: tiny.TinyNetworks) -> None:
+    """With wild views some hold the goal by chance; the attack goes on until the face as it is does, or the steps end."""
+    plan = replace(ROWS[Method.PGD_L2], iterations=60, jitter=3.0, epsilon=0.01, early=True)
+    for mask in attack(networks, plan, tiny.crops(4)):
+        assert mask.outcome is MaskOutcome.REACHED or mask.iterations == plan.iterations
+
+
 def test_a_warm_start_finds_a_mask_as_small_in_fewer_steps(networks: tiny.TinyNetworks) -> None:
     cold = replace(ROWS[Method.CW_L2], iterations=100, search_steps=6)
     warm = replace(cold, iterations=20, search_steps=4, warm_start=20, epsilon=0.3)
