@@ -269,10 +269,10 @@ class Against(StrEnum):
 
 @dataclass(frozen=True)
 class Terms:
-    """On what terms a result is judged. ``references`` are other photos of the person, encoded, the largest face of each; without
-    any, a face is compared with its original. ``consent`` names the commercial victims to which the result and the references
-    may be sent; the original is sent only if it is itself one of the references. ``views`` are asked each. What commercial
-    victims have not answered after ``seconds`` stays unanswered."""
+    """On what terms a result is judged. ``references`` are other photos of the person, encoded, the largest face of each;
+    without any, a face is compared with its original. ``consent`` names the commercial victims to which the result and the
+    references may be sent; the original is sent only if it is itself one of the references. ``views`` are asked each. What
+    commercial victims have not answered after ``seconds`` stays unanswered."""
 
     references: tuple[bytes, ...] = field(default=(), repr=False)
     consent: tuple[str, ...] = ()
