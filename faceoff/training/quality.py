@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from faceoff.types import Array, Float
-
-RATES = (1e-1, 1e-2, 1e-3, 1e-4)
-"""False accept rates that a card may have thresholds for."""
-
-FEWEST_ACCEPTED = 3
-"""A rate is measured where at least so many pairs of different people are accepted at it."""
+from faceoff.verify.thresholds import FARS, threshold
 
 
 class Pairs(NamedTuple):
@@ -40,14 +34,9 @@ def auc(found: Pairs) -> float:
 
 
 def thresholds(found: Pairs) -> dict[float, float]:
-    """For each of RATES that there are pairs enough for, the largest distance that accepts no more of the pairs of different
-    people."""
-    measured = {}
-    for rate in RATES:
-        accepted = int(rate * len(found.other) + 1e-9)
-        if accepted >= FEWEST_ACCEPTED:
-            measured[rate] = math.floor(float(found.other[accepted - 1]) * 1e4) / 1e4
-    return {rate: distance for rate, distance in measured.items() if distance > 0}
+    """A card's thresholds, at the false accept rates that there are pairs enough for."""
+    measured = {rate: threshold(found.same, found.other, rate).distance for rate in FARS}
+    return {rate: distance for rate, distance in measured.items() if distance}
 
 
 def equal_error(found: Pairs) -> float:

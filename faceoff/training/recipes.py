@@ -39,12 +39,13 @@ def blank(name: str, settings: Settings) -> Card:
     """The card of the network ``name`` before its training: all that the settings decide."""
     like = _LIKE.get((settings.architecture, settings.objective))
     template = next(card for card in CARDS if card.name == like) if like else _TINY
-    adversary = settings.adversary
+    adversary = f", adversarially ({settings.adversary.attack})" if settings.adversary else ""
+    loss = _OBJECTIVES[settings.objective] + adversary
     return replace(
         template,
         name=name,
-        title=f"{name}: {settings.architecture} ({template.architecture or 'four convolutions'}), trained here",
-        loss=_OBJECTIVES[settings.objective] + (f", adversarially ({adversary.attack})" if adversary else ""),
+        title=f"Trained here: {settings.architecture} ({template.architecture or 'four convolutions'}), {loss}",
+        loss=loss,
         embedding_size=settings.dimension,
         filename=f"{name}.h5",
     )

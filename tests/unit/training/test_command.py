@@ -8,14 +8,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from faceoff.cli import main
 from faceoff.cli.parts import Parts
 from faceoff.cli.train import _duration, default_name
+from faceoff.networks import catalogue
+from faceoff.networks.card import Format
 from faceoff.networks.home import Home
+from faceoff.networks.local import LocalNetworks
 from faceoff.testing import BoxDetector
+from faceoff.training import quality
+from faceoff.training.faces import Faces
 from faceoff.training.settings import Adversary, Architecture, Attack, Settings
+from faceoff.types import Float
 
 ROOT = Path(__file__).parents[3]
 COMMAND = """
@@ -42,9 +49,9 @@ def start(folder: Path, where: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_ctrl_c_and_on_to_a_network(folder: Path, tmp_path: Path) -> None:
-    slow = ("--epochs", "4", "--adversarial", "pgd", "--attack-steps", "40")
-    with start(folder, tmp_path, *slow) as child:
+def test_ctrl_c_and_on_to_a_network_like_any_other(folder: Path, faces: Faces, tmp_path: Path) -> None:
+    epochs = ("--epochs", "30")
+    with start(folder, tmp_path, *epochs) as child:
         assert child.stderr is not None
         while not child.stderr.readline().startswith("epoch 2/"):
             assert child.poll() is None
@@ -55,17 +62,32 @@ def test_ctrl_c_and_on_to_a_network(folder: Path, tmp_path: Path) -> None:
     assert "Traceback" not in said
     assert [path.name for path in (tmp_path / "home").iterdir()] == ["training"]
 
-    with start(folder, tmp_path, *slow) as child:
-        out, said = child.communicate(timeout=60)
+    with start(folder, tmp_path, *epochs) as child:
+        out, said = child.communicate(timeout=200)
     assert child.returncode == 0, said
     assert "8 people: 48 photos to train on, 24 held out" in said
-    assert "epoch 2/4" not in said
-    assert "epoch 4/4" in said
+    assert "epoch 2/30" not in said
+    assert "epoch 30/30" in said
     assert "WARNING" not in said
     assert out.startswith("mine: verification AUC")
     assert "--surrogates mine" in out
-    assert (tmp_path / "home" / "models" / "mine" / "1" / "saved_model.pb").exists()
     assert list((tmp_path / "home" / "training").iterdir()) == []
+
+    home = Home(tmp_path / "home")
+    card = catalogue.card("mine", home)
+    assert card.format is Format.KERAS_H5
+    assert card.loss == "triplet"
+    assert card.training_data.startswith("48 photos of 8 people")
+    assert card.threshold_pairs.startswith("252 pairs of different people among 24 held-out photos")
+    # The SavedModel, read back through the importer and with the set's own alignment, measures what the training did.
+    assert (home.model("mine", 1) / "saved_model.pb").exists()
+    (rows,) = np.nonzero(faces.held_out)
+    images = np.asarray(faces.pixels[rows] / 255, np.float32)
+    inputs: dict[str, Float] = {"images": images, "landmarks": faces.landmarks[rows]}
+    served = LocalNetworks(home).call("mine", "embed", inputs)["embeddings"]
+    measured = quality.thresholds(quality.pairs(served, faces.labels[rows]))
+    assert measured == pytest.approx(dict(card.thresholds), abs=2e-4)
+    assert list(measured) == [1e-1]
 
 
 @pytest.mark.parametrize(

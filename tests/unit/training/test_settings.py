@@ -49,3 +49,10 @@ def test_the_paper_s_networks(
     assert card.carrier is None
     assert not card.sha256
     assert (card.alignment is Alignment.CENTERLOSS) == (size == (112, 96))
+
+
+def test_a_card_says_how_it_was_trained() -> None:
+    card = blank("mine", Settings(objective=Objective.CENTER, dimension=512, adversary=Adversary(Attack.PGD)))
+    assert card.loss == "softmax with centre loss, adversarially (pgd)"
+    assert card.title == f"Trained here: small (centerloss_resnet), {card.loss}"
+    assert card.filename == "mine.h5"

@@ -7,12 +7,8 @@ import numpy as np
 import pytest
 
 from faceoff.errors import FaceOffError, Reason
-from faceoff.networks import catalogue
-from faceoff.networks.card import Format
 from faceoff.networks.home import Home
-from faceoff.networks.importers import load
-from faceoff.networks.local import LocalNetworks
-from faceoff.training import objectives, publish, quality, recipes, trainer
+from faceoff.training import objectives, trainer
 from faceoff.training.checkpoint import Checkpoint
 from faceoff.training.faces import Faces
 from faceoff.training.recipes import blank
@@ -39,10 +35,14 @@ def weights(
     return model.get_weights(), epochs
 
 
-@pytest.mark.parametrize("objective", Objective)
-def test_it_learns(objective: Objective, faces: Faces, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [TINY, replace(TINY, objective=Objective.CENTER, adversary=Adversary(Attack.CW, steps=2))],
+    ids=["triplet", "center, adversarially"],
+)
+def test_it_learns(settings: Settings, faces: Faces, tmp_path: Path) -> None:
     heard: list[Progress] = []
-    _, epochs = weights(faces, replace(TINY, objective=objective, epochs=16), tmp_path, heard=heard)
+    _, epochs = weights(faces, replace(settings, epochs=16), tmp_path, heard=heard)
     assert epochs[-1].loss < 0.3 * epochs[0].loss
     assert epochs[0].auc < 0.85
     assert epochs[-1].auc > 0.93
@@ -54,7 +54,7 @@ def test_it_learns(objective: Objective, faces: Faces, tmp_path: Path) -> None:
 def test_an_interrupted_training_ends_as_an_undisturbed_one(
     faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = replace(TINY, epochs=2, objective=Objective.CENTER, adversary=Adversary(Attack.CW, steps=2))
+    settings = replace(TINY, epochs=2, objective=Objective.CENTER)
     undisturbed, epochs = weights(faces, settings, tmp_path / "a")
     with pytest.raises(KeyboardInterrupt):
         weights(faces, settings, tmp_path / "b", stop_after=1)
@@ -87,40 +87,3 @@ def test_batches_are_balanced_and_never_of_held_out_photos(faces: Faces, people:
         assert set(batch) <= set(rows)
         seen |= set(labels[:, 0])
     assert seen == set(range(PEOPLE))
-
-
-def test_what_was_trained_is_a_network_like_any_other(faces: Faces, tmp_path: Path) -> None:
-    home, draft = Home(tmp_path), blank("mine", TINY)
-    model = recipes.build(draft)
-    found = trainer.verification(model, draft, faces)
-    published = publish.publish(draft, model, faces, found, home)
-
-    assert catalogue.card("mine", home) == published
-    assert published.format is Format.KERAS_H5
-    assert published.training_data.startswith("48 photos of 8 people")
-    assert f"{len(found.other)} pairs of different people among 24 held-out" in published.threshold_pairs
-    assert published.thresholds == quality.thresholds(found)
-    images = np.random.default_rng(0).uniform(-1, 1, (2, 48, 48, 3)).astype(np.float32)
-    ours = load(home.weights(published), published)(images)
-    np.testing.assert_allclose(ours, model(images, training=False), atol=1e-4)
-
-    rows = np.nonzero(faces.held_out)[0]
-    inputs: dict[str, Float] = {
-        "images": np.asarray(faces.pixels[rows] / 255, np.float32),
-        "landmarks": faces.landmarks[rows],
-    }
-    served = quality.pairs(
-        LocalNetworks(home).call("mine", "embed", inputs)["embeddings"], faces.labels[rows]
-    )  # the exported set's own alignment and normalisation
-    np.testing.assert_allclose(served.other, found.other, atol=1e-4)
-
-    with pytest.raises(FaceOffError, match="network mine already"):
-        publish.check_free(published, home, resumed=True)
-    with pytest.raises(FaceOffError, match="built-in"):
-        publish.check_free(replace(published, name="dlib"), home, resumed=False)
-    with pytest.raises(FaceOffError, match="can be called"):
-        publish.check_free(replace(published, name="../x"), home, resumed=False)
-    (home.cards / "mine.json").unlink()
-    with pytest.raises(FaceOffError, match="weights of mine already"):
-        publish.check_free(published, home, resumed=False)
-    publish.check_free(published, home, resumed=True)
