@@ -84,7 +84,9 @@ class Book:
         if wanted:
             shots = {(job.pair.source, job.pair.shot) for job in jobs}
             scores = {key: score for key, score in clean.items() if key[:2] in shots}
-            earlier = None if self._earlier is None else {look: self._earlier[look] for look in wanted}
+            looks = [look.id for job in jobs for look in job.looks]
+            rows = self._earlier
+            earlier = None if rows is None else {look: rows[look] for look in looks if look in rows}
             yield Task(tuple(jobs), wanted, scores, earlier)
 
     def _wanted(self, jobs: Sequence[Job]) -> dict[str, tuple[str, ...]]:

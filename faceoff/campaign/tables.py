@@ -223,14 +223,16 @@ def read_labels(path: Path) -> dict[str, str]:
     """A person's label from a CSV with the columns person and label. Raises INVALID_ARGUMENT for anything else."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = list(csv.DictReader(file))
-        return {line["person"].strip(): line["label"].strip() for line in lines}
+            found = {line["person"].strip(): line["label"].strip() for line in csv.DictReader(file)}
+        if found:
+            return found
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, AttributeError):
-        raise FaceOffError(
-            Reason.INVALID_ARGUMENT,
-            f"{path.name} is not a table of labels.",
-            "Give a CSV file whose first line is person,label and then a line for each person.",
-        ) from None
+        pass  # said below
+    raise FaceOffError(
+        Reason.INVALID_ARGUMENT,
+        f"{path.name} is not a table of labels.",
+        "Give a CSV file whose first line is person,label and then a line for each person.",
+    )
 
 
 def rate(values: Iterable[Any], holds: Callable[[Any], bool]) -> Line:

@@ -72,11 +72,9 @@ class Worker:
         masks = self._masks(task.jobs, report) if task.earlier is None else {}
         for job in task.jobs:
             photo = image.decode(self._shot(job).data)
-            looks = [look for look in job.looks if look.id in task.wanted]
-            if task.earlier is None:
-                shown = self._made(job, photo, looks, masks.get(job.mask))
-            else:
-                shown = self._stored(job, looks, task.earlier)
+            # All looks, whatever is missing: an embedding's last digits depend on how many are computed together.
+            rows = task.earlier
+            shown = self._made(job, photo, masks.get(job.mask)) if rows is None else self._stored(job, rows)
             yield self._asked(job, photo, shown, task)
 
     def _masks(self, jobs: Sequence[Job], report: Report) -> dict[str, Stored]:
@@ -127,13 +125,13 @@ class Worker:
                 stopped.set()
         return {job.mask: mask for pairs in masks for job, mask in pairs}
 
-    def _made(self, job: Job, photo: Photo, looks: Sequence[Look], mask: Stored | None) -> list[Shown]:
-        """The looks' pictures, made from the mask and stored; a picture that is there already is not made anew."""
+    def _made(self, job: Job, photo: Photo, mask: Stored | None) -> list[Shown]:
+        """The job's pictures, made from the mask and stored; a picture that is there already is not made anew."""
         crop = self._shot(job).crop
         shown = []
-        for alpha in dict.fromkeys(look.alpha for look in looks):
+        for alpha in dict.fromkeys(look.alpha for look in job.looks):
             levels, facts = _amplified(photo, crop, mask, alpha, job.rms)
-            for look in looks:
+            for look in job.looks:
                 if look.alpha == alpha:
                     data = self._folder.picture(job, look)
                     if data is None:
@@ -142,12 +140,12 @@ class Worker:
                     shown.append(Shown(look, data, facts))
         return shown
 
-    def _stored(self, job: Job, looks: Sequence[Look], rows: Mapping[str, Row]) -> list[Shown]:
-        """The looks' pictures as they are stored, with the facts of their earlier rows; those that are gone are left out."""
+    def _stored(self, job: Job, rows: Mapping[str, Row]) -> list[Shown]:
+        """The job's pictures as they are stored, with the facts of their earlier rows; those that are gone are left out."""
         shown = []
-        for look in looks:
+        for look in job.looks:
             data = self._folder.picture(job, look)
-            if data is not None:
+            if data is not None and look.id in rows:
                 shown.append(Shown(look, data, {key: rows[look.id][key] for key in FACTS if key in rows[look.id]}))
         return shown
 
@@ -159,10 +157,10 @@ class Worker:
         for name in self._campaign.victims.local:
             sights = self._sights(name, job, found)
             for picture, sight, more in zip(shown, sights, moved, strict=True):
-                if name in task.wanted[picture.look.id]:
+                if name in task.wanted.get(picture.look.id, ()):
                     rows.append(self._row(job, picture, name, task, more | self._local(job, name, sight)))
         for picture, more in zip(shown, moved, strict=True):
-            names = [name for name in self._campaign.victims.remote if name in task.wanted[picture.look.id]]
+            names = [name for name in self._campaign.victims.remote if name in task.wanted.get(picture.look.id, ())]
             for name, said in self._strangers.ask(names, job.pair, picture.data, bool(job.plan.target)).items():
                 rows.append(self._row(job, picture, name, task, more | said))
         return rows

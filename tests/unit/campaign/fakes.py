@@ -138,7 +138,7 @@ def slow_house() -> House:
     return house(Attacker(0.004))
 
 
-def content(people: Path, **changes: Any) -> dict[str, Any]:
+def content(people: Path, /, **changes: Any) -> dict[str, Any]:
     """A small targeted campaign: 4 pairs, 2 kappas, 3 alphas, 2 encodings, 2 victims."""
     return {
         "name": "small",
@@ -150,5 +150,5 @@ def content(people: Path, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def campaign(people: Path, **changes: Any) -> Campaign:
+def campaign(people: Path, /, **changes: Any) -> Campaign:
     return parse(content(people, **changes), people / "file.yaml")
