@@ -1,0 +1,110 @@
+"""Campaigns that ask the services of others: real adapters over real HTTP to the look-alikes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from faceoff import image
+from faceoff.campaign import journal, tables
+from faceoff.campaign.journal import Row
+from faceoff.campaign.run import run
+from faceoff.errors import FaceOffError
+from faceoff.testing.faults import Fault
+from faceoff.testing.lookalike import LookAlike, settings
+from faceoff.types import Box, Float, Outcome
+from faceoff.verify.rates import COUNTED
+from tests.unit.campaign.fakes import Detector, Networks, campaign, house
+
+TERMS = (
+    "price: {amount: 0.001, currency: USD, as_of: 2026-01-01}, limits: {daily: 1, monthly: 10}, rate: 1000, timeout: 3"
+)
+
+
+def embed(data: bytes) -> list[tuple[Box, Float]]:
+    (crop,) = Detector().detect(image.decode(data))
+    inputs = {"images": crop.pixels[None], "landmarks": crop.landmarks[None]}
+    return [(crop.face.box, np.asarray(Networks().call("z", "embed", inputs)["embeddings"][0]))]
+
+
+@pytest.fixture
+def server() -> Iterator[LookAlike]:
+    with LookAlike(embed, threshold=0.6) as server:
+        yield server
+
+
+@pytest.fixture
+def asked(server: LookAlike, tmp_path: Path) -> dict[str, Any]:
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    file = settings(folder, server.url, server.keys, TERMS)
+    remote = ["azure", "rekognition"]
+    return {
+        "victims": {"file": str(file), "remote": remote, "consent": remote},
+        "alphas": [1, 8],
+        "encodings": [{"format": "png"}],
+        "plans": [{"plan": "paper/pgd_l2", "set": {"loss": "hinge"}}],
+    }
+
+
+def rows(out: Path, victim: str = "azure") -> list[Row]:
+    return [row for row in tables.latest(journal.read(out / "rows.jsonl")) if row["victim"] == victim]
+
+
+def test_services_judge_as_networks_do(people: Path, tmp_path: Path, asked: dict[str, Any], server: LookAlike) -> None:
+    out = tmp_path / "out"
+    done = run(campaign(people, **asked), out, house, quiet=True)
+    assert set(done["outcomes"]) == {Outcome.TRANSFERRED, Outcome.NOT_TRANSFERRED}
+    for victim in ("azure", "rekognition"):
+        found = rows(out, victim)
+        strong = [row["score"] for row in found if row["line"] == "mask" and row["alpha"] == 8]
+        weak = [row["score"] for row in found if row["line"] == "mask" and row["alpha"] == 1]
+        clean = [row["score"] for row in found if row["line"] == "clean"]
+        assert max(strong) < 0.5 < min(weak) < min(clean)
+        assert all("target_score" in row and "rank" not in row for row in found if row["line"] == "mask")
+    billed = len(server.billed)
+    assert run(campaign(people, **asked), out, house, quiet=True)["new"] == 0
+    assert len(server.billed) == billed
+
+
+def test_ranks_are_among_all_people(people: Path, tmp_path: Path, asked: dict[str, Any]) -> None:
+    asked["victims"] |= {"ranks": True, "remote": ["rekognition"]}
+    run(campaign(people, **asked), tmp_path / "out", house, quiet=True)
+    for row in rows(tmp_path / "out", "rekognition"):
+        if row["line"] == "mask" and row["alpha"] == 8:
+            assert row["rank"] > 1 == row["target_rank"]
+        else:
+            assert row["rank"] == 1
+
+
+def test_throttled_calls_are_no_evidence_and_asked_again(
+    people: Path, tmp_path: Path, asked: dict[str, Any], server: LookAlike
+) -> None:
+    out = tmp_path / "out"
+    server.fault("azure", Fault.BUSY, times=5, seconds=9)  # longer than the victim may take: no second try
+    run(campaign(people, **asked), out, house, quiet=True)
+    found = [row for row in rows(out) if row["line"] == "mask"]
+    evidence = [row for row in found if row["outcome"] in COUNTED]
+    assert {row["outcome"] for row in rows(out)} - set(COUNTED)
+    assert sum(line["n"] for line in tables.masks(found)) == len(evidence) < len(found)
+    before = len([call for call in server.billed if call.wire == "rekognition"])
+    assert run(campaign(people, **asked), out, house, quiet=True)["new"] > 0
+    assert {row["outcome"] for row in rows(out)} <= set(COUNTED)
+    assert len([call for call in server.billed if call.wire == "rekognition"]) == before
+
+
+def test_without_consent_nothing_is_sent(people: Path, asked: dict[str, Any], server: LookAlike) -> None:
+    asked["victims"]["consent"] = []
+    with pytest.raises(FaceOffError, match="would be sent photos"):
+        campaign(people, **asked)
+    assert not server.requests
+
+
+def test_a_service_that_the_file_does_not_have_is_refused(people: Path, tmp_path: Path, asked: dict[str, Any]) -> None:
+    asked["victims"] |= {"remote": ["nobody"], "consent": ["nobody"]}
+    with pytest.raises(FaceOffError, match="no victim nobody"):
+        run(campaign(people, **asked), tmp_path / "out", house, quiet=True)
