@@ -23,27 +23,49 @@ _sym_db = _symbol_database.Default()
 
 
 from faceoff.v1 import types_pb2 as faceoff_dot_v1_dot_types__pb2
+from google.longrunning import operations_pb2 as google_dot_longrunning_dot_operations__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66\x61\x63\x65off/v1/protection.proto\x12\nfaceoff.v1\x1a\x16\x66\x61\x63\x65off/v1/types.proto\"\x87\x01\n\x0eProtectRequest\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x19.faceoff.v1.ProtectHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12/\n\treference\x18\x03 \x01(\x0b\x32\x1a.faceoff.v1.ReferenceChunkH\x00\x42\x06\n\x04part\"/\n\x0eReferenceChunk\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\"\xee\x01\n\rProtectHeader\x12 \n\x04plan\x18\x01 \x01(\x0b\x32\x10.faceoff.v1.PlanH\x00\x12\x12\n\x08strength\x18\x02 \x01(\tH\x00\x12&\n\x08\x65ncoding\x18\x03 \x01(\x0b\x32\x14.faceoff.v1.Encoding\x12\r\n\x05\x66\x61\x63\x65s\x18\x04 \x03(\x03\x12\x0f\n\x07victims\x18\x05 \x03(\t\x12&\n\x08priority\x18\x06 \x01(\x0e\x32\x14.faceoff.v1.Priority\x12\x0f\n\x07\x63onsent\x18\x07 \x03(\t\x12\x1f\n\x05views\x18\x08 \x03(\x0e\x32\x10.faceoff.v1.ViewB\x05\n\x03how\"\x81\x01\n\x0fProtectResponse\x12(\n\x08progress\x18\x01 \x01(\x0b\x32\x14.faceoff.v1.ProgressH\x00\x12+\n\x06result\x18\x02 \x01(\x0b\x32\x19.faceoff.v1.ProtectResultH\x00\x12\x0f\n\x05\x63hunk\x18\x03 \x01(\x0cH\x00\x42\x06\n\x04part\"\xc2\x01\n\rProtectResult\x12(\n\x05\x66\x61\x63\x65s\x18\x01 \x03(\x0b\x32\x19.faceoff.v1.ProtectedFace\x12%\n\x08verdicts\x18\x02 \x03(\x0b\x32\x13.faceoff.v1.Verdict\x12*\n\nvisibility\x18\x03 \x01(\x0b\x32\x16.faceoff.v1.Visibility\x12&\n\x08\x65ncoding\x18\x04 \x01(\x0b\x32\x14.faceoff.v1.Encoding\x12\x0c\n\x04size\x18\x05 \x01(\x03\"\xb7\x01\n\rProtectedFace\x12\x1e\n\x04\x66\x61\x63\x65\x18\x01 \x01(\x0b\x32\x10.faceoff.v1.Face\x12(\n\x07outcome\x18\x02 \x01(\x0e\x32\x17.faceoff.v1.MaskOutcome\x12\x12\n\niterations\x18\x03 \x01(\x03\x12\r\n\x05trace\x18\x04 \x03(\x01\x12\r\n\x05\x61lpha\x18\x05 \x01(\x01\x12*\n\nvisibility\x18\x06 \x01(\x0b\x32\x16.faceoff.v1.Visibility2[\n\x11ProtectionService\x12\x46\n\x07Protect\x12\x1a.faceoff.v1.ProtectRequest\x1a\x1b.faceoff.v1.ProtectResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66\x61\x63\x65off/v1/protection.proto\x12\nfaceoff.v1\x1a\x16\x66\x61\x63\x65off/v1/types.proto\x1a#google/longrunning/operations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x01\n\x0eProtectRequest\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x19.faceoff.v1.ProtectHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12/\n\treference\x18\x03 \x01(\x0b\x32\x1a.faceoff.v1.ReferenceChunkH\x00\x42\x06\n\x04part\"/\n\x0eReferenceChunk\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\"\xee\x01\n\rProtectHeader\x12 \n\x04plan\x18\x01 \x01(\x0b\x32\x10.faceoff.v1.PlanH\x00\x12\x12\n\x08strength\x18\x02 \x01(\tH\x00\x12&\n\x08\x65ncoding\x18\x03 \x01(\x0b\x32\x14.faceoff.v1.Encoding\x12\r\n\x05\x66\x61\x63\x65s\x18\x04 \x03(\x03\x12\x0f\n\x07victims\x18\x05 \x03(\t\x12&\n\x08priority\x18\x06 \x01(\x0e\x32\x14.faceoff.v1.Priority\x12\x0f\n\x07\x63onsent\x18\x07 \x03(\t\x12\x1f\n\x05views\x18\x08 \x03(\x0e\x32\x10.faceoff.v1.ViewB\x05\n\x03how\"\x81\x01\n\x0fProtectResponse\x12(\n\x08progress\x18\x01 \x01(\x0b\x32\x14.faceoff.v1.ProgressH\x00\x12+\n\x06result\x18\x02 \x01(\x0b\x32\x19.faceoff.v1.ProtectResultH\x00\x12\x0f\n\x05\x63hunk\x18\x03 \x01(\x0cH\x00\x42\x06\n\x04part\"\xc2\x01\n\rProtectResult\x12(\n\x05\x66\x61\x63\x65s\x18\x01 \x03(\x0b\x32\x19.faceoff.v1.ProtectedFace\x12%\n\x08verdicts\x18\x02 \x03(\x0b\x32\x13.faceoff.v1.Verdict\x12*\n\nvisibility\x18\x03 \x01(\x0b\x32\x16.faceoff.v1.Visibility\x12&\n\x08\x65ncoding\x18\x04 \x01(\x0b\x32\x14.faceoff.v1.Encoding\x12\x0c\n\x04size\x18\x05 \x01(\x03\"\xb7\x01\n\rProtectedFace\x12\x1e\n\x04\x66\x61\x63\x65\x18\x01 \x01(\x0b\x32\x10.faceoff.v1.Face\x12(\n\x07outcome\x18\x02 \x01(\x0e\x32\x17.faceoff.v1.MaskOutcome\x12\x12\n\niterations\x18\x03 \x01(\x03\x12\r\n\x05trace\x18\x04 \x03(\x01\x12\r\n\x05\x61lpha\x18\x05 \x01(\x01\x12*\n\nvisibility\x18\x06 \x01(\x0b\x32\x16.faceoff.v1.Visibility\"\x90\x01\n\x17\x43reateProtectionRequest\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x19.faceoff.v1.ProtectHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12/\n\treference\x18\x03 \x01(\x0b\x32\x1a.faceoff.v1.ReferenceChunkH\x00\x42\x06\n\x04part\"&\n\x16WatchProtectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"K\n\x17WatchProtectionResponse\x12\x30\n\toperation\x18\x01 \x01(\x0b\x32\x1d.google.longrunning.Operation\" \n\x10GetResultRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"Y\n\x11GetResultResponse\x12+\n\x06result\x18\x01 \x01(\x0b\x32\x19.faceoff.v1.ProtectResultH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\'\n\x17\x44\x65leteProtectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"H\n\x18\x44\x65leteProtectionResponse\x12,\n\x07receipt\x18\x01 \x01(\x0b\x32\x1b.faceoff.v1.DeletionReceipt\"_\n\x0f\x44\x65letionReceipt\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x0b\x64\x65lete_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x62lobs\x18\x03 \x01(\x03\"\x8d\x02\n\x12ProtectionMetadata\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x1b.faceoff.v1.ProtectionState\x12&\n\x08progress\x18\x02 \x01(\x0b\x32\x14.faceoff.v1.Progress\x12\x10\n\x08\x61ttempts\x18\x03 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xcb\x01\n\x0fProtectionState\x12 \n\x1cPROTECTION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17PROTECTION_STATE_QUEUED\x10\x01\x12\x1c\n\x18PROTECTION_STATE_RUNNING\x10\x02\x12\x1e\n\x1aPROTECTION_STATE_SUCCEEDED\x10\x03\x12\x1b\n\x17PROTECTION_STATE_FAILED\x10\x04\x12\x1e\n\x1aPROTECTION_STATE_CANCELLED\x10\x05\x32\xbe\x03\n\x11ProtectionService\x12\x46\n\x07Protect\x12\x1a.faceoff.v1.ProtectRequest\x1a\x1b.faceoff.v1.ProtectResponse(\x01\x30\x01\x12X\n\x10\x43reateProtection\x12#.faceoff.v1.CreateProtectionRequest\x1a\x1d.google.longrunning.Operation(\x01\x12\\\n\x0fWatchProtection\x12\".faceoff.v1.WatchProtectionRequest\x1a#.faceoff.v1.WatchProtectionResponse0\x01\x12J\n\tGetResult\x12\x1c.faceoff.v1.GetResultRequest\x1a\x1d.faceoff.v1.GetResultResponse0\x01\x12]\n\x10\x44\x65leteProtection\x12#.faceoff.v1.DeleteProtectionRequest\x1a$.faceoff.v1.DeleteProtectionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'faceoff.v1.protection_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROTECTREQUEST']._serialized_start=68
-  _globals['_PROTECTREQUEST']._serialized_end=203
-  _globals['_REFERENCECHUNK']._serialized_start=205
-  _globals['_REFERENCECHUNK']._serialized_end=252
-  _globals['_PROTECTHEADER']._serialized_start=255
-  _globals['_PROTECTHEADER']._serialized_end=493
-  _globals['_PROTECTRESPONSE']._serialized_start=496
-  _globals['_PROTECTRESPONSE']._serialized_end=625
-  _globals['_PROTECTRESULT']._serialized_start=628
-  _globals['_PROTECTRESULT']._serialized_end=822
-  _globals['_PROTECTEDFACE']._serialized_start=825
-  _globals['_PROTECTEDFACE']._serialized_end=1008
-  _globals['_PROTECTIONSERVICE']._serialized_start=1010
-  _globals['_PROTECTIONSERVICE']._serialized_end=1101
+  _globals['_PROTECTIONSTATE']._serialized_start=1954
+  _globals['_PROTECTIONSTATE']._serialized_end=2157
+  _globals['_PROTECTREQUEST']._serialized_start=138
+  _globals['_PROTECTREQUEST']._serialized_end=273
+  _globals['_REFERENCECHUNK']._serialized_start=275
+  _globals['_REFERENCECHUNK']._serialized_end=322
+  _globals['_PROTECTHEADER']._serialized_start=325
+  _globals['_PROTECTHEADER']._serialized_end=563
+  _globals['_PROTECTRESPONSE']._serialized_start=566
+  _globals['_PROTECTRESPONSE']._serialized_end=695
+  _globals['_PROTECTRESULT']._serialized_start=698
+  _globals['_PROTECTRESULT']._serialized_end=892
+  _globals['_PROTECTEDFACE']._serialized_start=895
+  _globals['_PROTECTEDFACE']._serialized_end=1078
+  _globals['_CREATEPROTECTIONREQUEST']._serialized_start=1081
+  _globals['_CREATEPROTECTIONREQUEST']._serialized_end=1225
+  _globals['_WATCHPROTECTIONREQUEST']._serialized_start=1227
+  _globals['_WATCHPROTECTIONREQUEST']._serialized_end=1265
+  _globals['_WATCHPROTECTIONRESPONSE']._serialized_start=1267
+  _globals['_WATCHPROTECTIONRESPONSE']._serialized_end=1342
+  _globals['_GETRESULTREQUEST']._serialized_start=1344
+  _globals['_GETRESULTREQUEST']._serialized_end=1376
+  _globals['_GETRESULTRESPONSE']._serialized_start=1378
+  _globals['_GETRESULTRESPONSE']._serialized_end=1467
+  _globals['_DELETEPROTECTIONREQUEST']._serialized_start=1469
+  _globals['_DELETEPROTECTIONREQUEST']._serialized_end=1508
+  _globals['_DELETEPROTECTIONRESPONSE']._serialized_start=1510
+  _globals['_DELETEPROTECTIONRESPONSE']._serialized_end=1582
+  _globals['_DELETIONRECEIPT']._serialized_start=1584
+  _globals['_DELETIONRECEIPT']._serialized_end=1679
+  _globals['_PROTECTIONMETADATA']._serialized_start=1682
+  _globals['_PROTECTIONMETADATA']._serialized_end=1951
+  _globals['_PROTECTIONSERVICE']._serialized_start=2160
+  _globals['_PROTECTIONSERVICE']._serialized_end=2606
 # @@protoc_insertion_point(module_scope)

@@ -1,11 +1,31 @@
+import datetime
+
 from faceoff.v1 import types_pb2 as _types_pb2
+from google.longrunning import operations_pb2 as _operations_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class ProtectionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PROTECTION_STATE_UNSPECIFIED: _ClassVar[ProtectionState]
+    PROTECTION_STATE_QUEUED: _ClassVar[ProtectionState]
+    PROTECTION_STATE_RUNNING: _ClassVar[ProtectionState]
+    PROTECTION_STATE_SUCCEEDED: _ClassVar[ProtectionState]
+    PROTECTION_STATE_FAILED: _ClassVar[ProtectionState]
+    PROTECTION_STATE_CANCELLED: _ClassVar[ProtectionState]
+PROTECTION_STATE_UNSPECIFIED: ProtectionState
+PROTECTION_STATE_QUEUED: ProtectionState
+PROTECTION_STATE_RUNNING: ProtectionState
+PROTECTION_STATE_SUCCEEDED: ProtectionState
+PROTECTION_STATE_FAILED: ProtectionState
+PROTECTION_STATE_CANCELLED: ProtectionState
 
 class ProtectRequest(_message.Message):
     __slots__ = ("header", "chunk", "reference")
@@ -84,3 +104,77 @@ class ProtectedFace(_message.Message):
     alpha: float
     visibility: _types_pb2.Visibility
     def __init__(self, face: _Optional[_Union[_types_pb2.Face, _Mapping]] = ..., outcome: _Optional[_Union[_types_pb2.MaskOutcome, str]] = ..., iterations: _Optional[int] = ..., trace: _Optional[_Iterable[float]] = ..., alpha: _Optional[float] = ..., visibility: _Optional[_Union[_types_pb2.Visibility, _Mapping]] = ...) -> None: ...
+
+class CreateProtectionRequest(_message.Message):
+    __slots__ = ("header", "chunk", "reference")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    header: ProtectHeader
+    chunk: bytes
+    reference: ReferenceChunk
+    def __init__(self, header: _Optional[_Union[ProtectHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ..., reference: _Optional[_Union[ReferenceChunk, _Mapping]] = ...) -> None: ...
+
+class WatchProtectionRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class WatchProtectionResponse(_message.Message):
+    __slots__ = ("operation",)
+    OPERATION_FIELD_NUMBER: _ClassVar[int]
+    operation: _operations_pb2.Operation
+    def __init__(self, operation: _Optional[_Union[_operations_pb2.Operation, _Mapping]] = ...) -> None: ...
+
+class GetResultRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetResultResponse(_message.Message):
+    __slots__ = ("result", "chunk")
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    result: ProtectResult
+    chunk: bytes
+    def __init__(self, result: _Optional[_Union[ProtectResult, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+
+class DeleteProtectionRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class DeleteProtectionResponse(_message.Message):
+    __slots__ = ("receipt",)
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: DeletionReceipt
+    def __init__(self, receipt: _Optional[_Union[DeletionReceipt, _Mapping]] = ...) -> None: ...
+
+class DeletionReceipt(_message.Message):
+    __slots__ = ("name", "delete_time", "blobs")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DELETE_TIME_FIELD_NUMBER: _ClassVar[int]
+    BLOBS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    delete_time: _timestamp_pb2.Timestamp
+    blobs: int
+    def __init__(self, name: _Optional[str] = ..., delete_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., blobs: _Optional[int] = ...) -> None: ...
+
+class ProtectionMetadata(_message.Message):
+    __slots__ = ("state", "progress", "attempts", "create_time", "update_time", "expire_time")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    state: ProtectionState
+    progress: _types_pb2.Progress
+    attempts: int
+    create_time: _timestamp_pb2.Timestamp
+    update_time: _timestamp_pb2.Timestamp
+    expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, state: _Optional[_Union[ProtectionState, str]] = ..., progress: _Optional[_Union[_types_pb2.Progress, _Mapping]] = ..., attempts: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from faceoff.v1 import protection_pb2 as faceoff_dot_v1_dot_protection__pb2
+from google.longrunning import operations_pb2 as google_dot_longrunning_dot_operations__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -27,6 +28,9 @@ if _version_not_supported:
 
 class ProtectionServiceStub:
     """The door: protects photos against face recognition.
+
+    Every call carries a credential in the metadata `authorization` ("Bearer <API key or token>") where the operator asks for
+    one. Whose photo it is comes from the credential alone; what belongs to somebody else is NOT_FOUND.
     """
 
     def __init__(self, channel):
@@ -40,10 +44,33 @@ class ProtectionServiceStub:
                 request_serializer=faceoff_dot_v1_dot_protection__pb2.ProtectRequest.SerializeToString,
                 response_deserializer=faceoff_dot_v1_dot_protection__pb2.ProtectResponse.FromString,
                 _registered_method=True)
+        self.CreateProtection = channel.stream_unary(
+                '/faceoff.v1.ProtectionService/CreateProtection',
+                request_serializer=faceoff_dot_v1_dot_protection__pb2.CreateProtectionRequest.SerializeToString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+                _registered_method=True)
+        self.WatchProtection = channel.unary_stream(
+                '/faceoff.v1.ProtectionService/WatchProtection',
+                request_serializer=faceoff_dot_v1_dot_protection__pb2.WatchProtectionRequest.SerializeToString,
+                response_deserializer=faceoff_dot_v1_dot_protection__pb2.WatchProtectionResponse.FromString,
+                _registered_method=True)
+        self.GetResult = channel.unary_stream(
+                '/faceoff.v1.ProtectionService/GetResult',
+                request_serializer=faceoff_dot_v1_dot_protection__pb2.GetResultRequest.SerializeToString,
+                response_deserializer=faceoff_dot_v1_dot_protection__pb2.GetResultResponse.FromString,
+                _registered_method=True)
+        self.DeleteProtection = channel.unary_unary(
+                '/faceoff.v1.ProtectionService/DeleteProtection',
+                request_serializer=faceoff_dot_v1_dot_protection__pb2.DeleteProtectionRequest.SerializeToString,
+                response_deserializer=faceoff_dot_v1_dot_protection__pb2.DeleteProtectionResponse.FromString,
+                _registered_method=True)
 
 
 class ProtectionServiceServicer:
     """The door: protects photos against face recognition.
+
+    Every call carries a credential in the metadata `authorization` ("Bearer <API key or token>") where the operator asks for
+    one. Whose photo it is comes from the credential alone; what belongs to somebody else is NOT_FOUND.
     """
 
     def Protect(self, request_iterator, context):
@@ -51,6 +78,40 @@ class ProtectionServiceServicer:
 
         Up: one header, then the photo in chunks of at most 1 MiB, then references likewise, if any, then half-close.
         Down: progress as the work goes on, then one result, then the protected photo in chunks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateProtection(self, request_iterator, context):
+        """Accept one photo and protect it later: the operation's metadata is a ProtectionMetadata, its response a ProtectResult.
+        The call ends once the photo is stored; google.longrunning.Operations has the calls that follow the operation.
+
+        Up: as in Protect. A message is at most 4 MiB, a photo at most 25 MB. The metadata `idempotency-key` (1 to 255 visible
+        ASCII characters) makes the call safe to repeat: the same key with the same upload is answered with the same operation,
+        with another upload refused with IDEMPOTENCY_MISMATCH.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchProtection(self, request, context):
+        """An operation as it is now, and again whenever it changes, until it is done.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetResult(self, request, context):
+        """The protected photo of an operation that has succeeded: one result, then the photo in chunks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteProtection(self, request, context):
+        """Cancel an operation that is not done, and delete the photo, the result and all that is known of them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -64,6 +125,26 @@ def add_ProtectionServiceServicer_to_server(servicer, server):
                     request_deserializer=faceoff_dot_v1_dot_protection__pb2.ProtectRequest.FromString,
                     response_serializer=faceoff_dot_v1_dot_protection__pb2.ProtectResponse.SerializeToString,
             ),
+            'CreateProtection': grpc.stream_unary_rpc_method_handler(
+                    servicer.CreateProtection,
+                    request_deserializer=faceoff_dot_v1_dot_protection__pb2.CreateProtectionRequest.FromString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
+            ),
+            'WatchProtection': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchProtection,
+                    request_deserializer=faceoff_dot_v1_dot_protection__pb2.WatchProtectionRequest.FromString,
+                    response_serializer=faceoff_dot_v1_dot_protection__pb2.WatchProtectionResponse.SerializeToString,
+            ),
+            'GetResult': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetResult,
+                    request_deserializer=faceoff_dot_v1_dot_protection__pb2.GetResultRequest.FromString,
+                    response_serializer=faceoff_dot_v1_dot_protection__pb2.GetResultResponse.SerializeToString,
+            ),
+            'DeleteProtection': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteProtection,
+                    request_deserializer=faceoff_dot_v1_dot_protection__pb2.DeleteProtectionRequest.FromString,
+                    response_serializer=faceoff_dot_v1_dot_protection__pb2.DeleteProtectionResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'faceoff.v1.ProtectionService', rpc_method_handlers)
@@ -74,6 +155,9 @@ def add_ProtectionServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ProtectionService:
     """The door: protects photos against face recognition.
+
+    Every call carries a credential in the metadata `authorization` ("Bearer <API key or token>") where the operator asks for
+    one. Whose photo it is comes from the credential alone; what belongs to somebody else is NOT_FOUND.
     """
 
     @staticmethod
@@ -93,6 +177,114 @@ class ProtectionService:
             '/faceoff.v1.ProtectionService/Protect',
             faceoff_dot_v1_dot_protection__pb2.ProtectRequest.SerializeToString,
             faceoff_dot_v1_dot_protection__pb2.ProtectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateProtection(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/faceoff.v1.ProtectionService/CreateProtection',
+            faceoff_dot_v1_dot_protection__pb2.CreateProtectionRequest.SerializeToString,
+            google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchProtection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/faceoff.v1.ProtectionService/WatchProtection',
+            faceoff_dot_v1_dot_protection__pb2.WatchProtectionRequest.SerializeToString,
+            faceoff_dot_v1_dot_protection__pb2.WatchProtectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetResult(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/faceoff.v1.ProtectionService/GetResult',
+            faceoff_dot_v1_dot_protection__pb2.GetResultRequest.SerializeToString,
+            faceoff_dot_v1_dot_protection__pb2.GetResultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteProtection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/faceoff.v1.ProtectionService/DeleteProtection',
+            faceoff_dot_v1_dot_protection__pb2.DeleteProtectionRequest.SerializeToString,
+            faceoff_dot_v1_dot_protection__pb2.DeleteProtectionResponse.FromString,
             options,
             channel_credentials,
             insecure,
