@@ -1,4 +1,4 @@
-"""python -m experiments.render: docs/experiments.md from the results files. Nothing in it is typed."""
+"""python -m experiments.render: docs/experiments.md and docs/paper.md from the results files. Nothing in them is typed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.paper import render as paper
 from faceoff import files
 from faceoff.types import Plan
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "experiments.md"
+PAGES = ROOT / "docs"
 
 INTRODUCTION = """# Experiments
 
@@ -220,7 +221,9 @@ def page(folder: Path) -> str:
 
 
 def main() -> None:
-    files.write_atomically(PAGE, page(Path(__file__).parent / "results").encode())
+    results = Path(__file__).parent / "results"
+    files.write_atomically(PAGES / "experiments.md", page(results).encode())
+    files.write_atomically(PAGES / "paper.md", paper.page(results / "paper").encode())
 
 
 if __name__ == "__main__":
