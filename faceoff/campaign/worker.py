@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from functools import cache
 
@@ -118,7 +118,11 @@ class Worker:
         with ThreadPoolExecutor(len(requests)) as pool:
             try:
                 running = {known: pool.submit(attack, known) for known in requests}
-                while wait(running.values(), timeout=0.5).not_done:
+                pending = set(running.values())
+                while pending:
+                    ended, pending = wait(pending, timeout=0.5, return_when=FIRST_EXCEPTION)
+                    for future in ended:
+                        future.result()  # one that failed ends the others
                     report(Progress("attack", int(100 * sum(done.values())), 100 * len(jobs)))
                 masks = [zip(requests[known], future.result(), strict=True) for known, future in running.items()]
             finally:
