@@ -25,15 +25,22 @@ class Reason(StrEnum):
     INVALID_ARGUMENT = "INVALID_ARGUMENT"
     DISK_FULL = "DISK_FULL"
     CANCELLED = "CANCELLED"
+    NOT_FOUND = "NOT_FOUND"
+    NOT_READY = "NOT_READY"
+    EXPIRED = "EXPIRED"
+    IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
+    OVERLOADED = "OVERLOADED"
+    TOO_MANY_TRIES = "TOO_MANY_TRIES"
     INTERNAL = "INTERNAL"
 
 
 class FaceOffError(Exception):
     """``message`` says what happened, ``hint`` what to do about it; both are shown to users, so neither may hold a photo's
-    content, a secret or a traceback."""
+    content, a secret or a traceback. ``retry_after``: seconds after which the same call may succeed."""
 
-    def __init__(self, reason: Reason, message: str, hint: str = "") -> None:
+    def __init__(self, reason: Reason, message: str, hint: str = "", retry_after: float | None = None) -> None:
         super().__init__(f"{message} {hint}".strip())
         self.reason = reason
         self.message = message
         self.hint = hint
+        self.retry_after = retry_after

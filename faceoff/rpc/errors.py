@@ -34,6 +34,12 @@ CODES: dict[Reason, grpc.StatusCode] = {
     Reason.INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
     Reason.DISK_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.CANCELLED: grpc.StatusCode.CANCELLED,
+    Reason.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    Reason.NOT_READY: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.EXPIRED: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Reason.IDEMPOTENCY_CONFLICT: grpc.StatusCode.ALREADY_EXISTS,
+    Reason.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.TOO_MANY_TRIES: grpc.StatusCode.INTERNAL,
     Reason.INTERNAL: grpc.StatusCode.INTERNAL,
 }
 
@@ -57,8 +63,12 @@ def to_status(error: FaceOffError, retry: bool = False) -> Status:
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason.value, domain=DOMAIN)]
     if error.hint:
         details.append(error_details_pb2.LocalizedMessage(locale="en", message=_clip(error.hint)))
-    if code is grpc.StatusCode.UNAVAILABLE:
-        details.append(error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=RETRY_SECONDS)))
+    seconds = RETRY_SECONDS if code is grpc.StatusCode.UNAVAILABLE else None
+    seconds = seconds if error.retry_after is None else error.retry_after
+    if seconds is not None:
+        delay = duration_pb2.Duration()
+        delay.FromNanoseconds(round(seconds * 1e9))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     packed = [any_pb2.Any() for _ in details]
     for box, detail in zip(packed, details, strict=True):
         box.Pack(detail)
@@ -80,14 +90,19 @@ def _from_details(error: grpc.Call) -> FaceOffError | None:
         status = rpc_status.from_call(error)
     except (ValueError, DecodeError):
         return None
-    info, hint = error_details_pb2.ErrorInfo(), error_details_pb2.LocalizedMessage()
+    info, hint, retry = (
+        error_details_pb2.ErrorInfo(),
+        error_details_pb2.LocalizedMessage(),
+        error_details_pb2.RetryInfo(),
+    )
     for detail in status.details if status else ():
-        for known in (info, hint):
+        for known in (info, hint, retry):
             if detail.Is(known.DESCRIPTOR):
                 detail.Unpack(known)
     if status is None or info.domain != DOMAIN or info.reason not in Reason.__members__:
         return None
-    return FaceOffError(Reason(info.reason), status.message, hint.message)
+    seconds = retry.retry_delay.ToNanoseconds() / 1e9 if retry.HasField("retry_delay") else None
+    return FaceOffError(Reason(info.reason), status.message, hint.message, seconds)
 
 
 def _from_code(error: grpc.Call, address: str) -> FaceOffError:

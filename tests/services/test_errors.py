@@ -81,6 +81,13 @@ def test_the_details_are_googles(broken: Broken, peer: Peer) -> None:
     assert retry.retry_delay.seconds == errors.RETRY_SECONDS
 
 
+def test_when_to_try_again_crosses(broken: Broken, peer: Peer) -> None:
+    broken.error = FaceOffError(Reason.OVERLOADED, "Too much waits.", retry_after=2.5)
+    assert detect(peer).retry_after == 2.5
+    broken.error = FaceOffError(Reason.NOT_FOUND, "It is not there.")
+    assert detect(peer).retry_after is None
+
+
 def test_long_words_are_cut(broken: Broken, peer: Peer) -> None:
     broken.error = FaceOffError(Reason.INTERNAL, "ü" * 100_000, "ö" * 100_000)
     error = detect(peer)

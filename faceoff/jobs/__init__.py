@@ -1,0 +1,1 @@
+"""Jobs: photos that are accepted now and protected later, by whichever worker is free."""
