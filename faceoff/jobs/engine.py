@@ -2,8 +2,9 @@
 memory, whose jobs end with the process, and one on NATS JetStream (faceoff.jobs.start). Everything is safe to call from any
 thread.
 
-Every method raises FaceOffError. A job that is not there and a job of another tenant are the same NOT_FOUND; SERVICE_UNAVAILABLE
-means that the broker does not answer: whether the call took effect is then unknown, so repeat it with its idempotency key."""
+Every method raises FaceOffError. A job that is not there and a job of another tenant are the same NOT_FOUND.
+SERVICE_UNAVAILABLE means that the broker does not answer: whether the call took effect is then unknown, so repeat it with its
+idempotency key."""
 
 from __future__ import annotations
 
@@ -44,9 +45,9 @@ class Failure:
 
 @dataclass(frozen=True)
 class Operation:
-    """What is known of a job. Times are seconds since the epoch. ``id`` is 128 random bits, URL-safe. ``expires`` is when the job
-    and everything of it is deleted: counted from its end, or, while it waits and runs, when it is given up. ``attempts`` is how
-    often a worker began. ``detail`` is what the worker said of its result, ``error`` why it failed or was cancelled.
+    """What is known of a job. Times are seconds since the epoch. ``id`` is 128 random bits, URL-safe. ``expires`` is when the
+    job and everything of it is deleted: counted from its end, or, while it waits and runs, when it is given up. ``attempts`` is
+    how often a worker began. ``detail`` is what the worker said of its result, ``error`` why it failed or was cancelled.
     ``has_result`` says that ``Jobs.result`` has the photo."""
 
     id: str

@@ -63,8 +63,9 @@ def to_status(error: FaceOffError, retry: bool = False) -> Status:
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason.value, domain=DOMAIN)]
     if error.hint:
         details.append(error_details_pb2.LocalizedMessage(locale="en", message=_clip(error.hint)))
-    seconds = RETRY_SECONDS if code is grpc.StatusCode.UNAVAILABLE else None
-    seconds = seconds if error.retry_after is None else error.retry_after
+    seconds = error.retry_after
+    if seconds is None and code is grpc.StatusCode.UNAVAILABLE:
+        seconds = RETRY_SECONDS
     if seconds is not None:
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(round(seconds * 1e9))
