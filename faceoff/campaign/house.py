@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from faceoff.campaign.remembering import Remembering
 from faceoff.errors import FaceOffError, Reason
 from faceoff.networks import catalogue, store
 from faceoff.networks.card import FAR, Card
@@ -50,4 +51,4 @@ def local_house(home: Home) -> House:
         manifest = home.model(name, networks.version(name)) / store.MANIFEST
         return str(json.loads(manifest.read_text())["weights"][name])
 
-    return House(networks, card, MtcnnDetector(), LocalAttacker(networks, card), weights)
+    return House(networks, card, MtcnnDetector(), LocalAttacker(Remembering(networks), card), weights)

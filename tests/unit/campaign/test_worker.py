@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from faceoff.attacks.attacker import LocalAttacker
+from faceoff.attacks.attacker import LocalAttacker, stack
 from faceoff.campaign import journal
 from faceoff.campaign.house import House
+from faceoff.campaign.remembering import Remembering
 from faceoff.campaign.run import run
+from tests.unit import tiny
 from tests.unit.campaign.fakes import campaign, card, house
 from tests.unit.experiments.house import Networks
 
@@ -23,7 +25,7 @@ PLANS = [
 
 def tiny_house() -> House:
     networks = Networks("a", "b")
-    attacker = LocalAttacker(networks, networks.card)
+    attacker = LocalAttacker(Remembering(networks), networks.card)
     return replace(
         house(), networks=networks, card=lambda name: replace(card(name), embedding_size=6), attacker=attacker
     )
@@ -48,3 +50,19 @@ def test_masks_do_not_depend_on_who_is_attacked_together(people: Path, tmp_path:
         for alpha in (4, 1)
     )
     assert strong > weak
+
+
+def test_a_face_is_embedded_once() -> None:
+    networks = Networks("a")
+    crops = tiny.crops(3)
+    images, landmarks = stack(crops)
+    remembering = Remembering(networks)
+    inputs = {"images": images, "landmarks": landmarks}
+    first = remembering.call("a", "embed", {name: value[:2] for name, value in inputs.items()})["embeddings"]
+    every = remembering.call("a", "embed", inputs)["embeddings"]
+    assert networks.faces["a"] == 3
+    assert np.array_equal(every[:2], first)
+    plain = networks.call("a", "embed", inputs)["embeddings"]
+    np.testing.assert_allclose(every, plain, atol=1e-5)
+    moved = {"images": images, "landmarks": landmarks + 1}
+    assert not np.allclose(remembering.call("a", "embed", moved)["embeddings"], every)
