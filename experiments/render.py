@@ -22,9 +22,9 @@ Rendered from `experiments/results/` by `python -m experiments.render`; nothing 
 
 - Every ordered pair (source, target) of a folder's people; each of a source's pairs attacks another of its photos as far as
   there are enough. The photo under attack is in no gallery. Without targets a photo that would come again is left out.
-- The attack knows nobody else (`none`), the target and everybody's other photos (`pair`, the paper's setting), all people but
-  the source (`auto`), or those and the source's other photos (`own`). As in the paper, these are the photos that are in the
-  victims' galleries too.
+- The attack knows nobody else (`none`), the source's other photos alone (`self`), the target and everybody's other photos
+  (`pair`, the paper's setting), all people but the source (`auto`), or those and the source's other photos (`own`). As in the
+  paper, these are the photos that are in the victims' galleries too.
 - Victims took no part in the mask. They are given the encoded result: as PNG, as JPEG of quality 75 with 4:2:0 colour
   (`jpeg75`), and at half resolution (`half`). The face is found anew in each. A face that is not found is counted under *no
   face*, is in every n, and is never a success.
