@@ -63,7 +63,7 @@ VARIANTS: Mapping[str, Variant] = {
     "without momentum": Variant(("decay=0",)),
     "without shrinking": Variant(("shrink=0",)),
     "without texture": Variant(("texture=0",)),
-    "sign steps": Variant(("method=pgd_linf",)),
+    "sign steps": Variant(("method=pgd_linf", "epsilon=0.03")),
 }
 
 
