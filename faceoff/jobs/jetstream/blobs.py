@@ -1,0 +1,79 @@
+"""Sealed photos as chunks in a stream: read back by number, which, unlike a consumer, survives a restart of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nats.js.api import Header, RawStreamMsg
+from nats.js.errors import NotFoundError
+
+from faceoff.jobs.jetstream.loop import Loop
+from faceoff.jobs.jetstream.streams import PHOTO_SUBJECTS, PHOTOS
+
+_CHUNK = 512 << 10  # bytes; a server refuses more than 1 MiB unless told otherwise
+_COUNT = "Faceoff-Chunks"
+
+
+class Blobs:
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+
+    def put(self, name: str, data: bytes) -> None:
+        self._loop.run(lambda: self._put(name, data))
+
+    def get(self, name: str) -> bytes | None:
+        return self._loop.run(lambda: self._get(name))
+
+    def remove(self, name: str) -> bool:
+        async def remove() -> bool:
+            answer = await self._loop.api(f"STREAM.PURGE.{PHOTOS}", {"filter": _subject(name)})
+            return int(answer["purged"]) > 0
+
+        return self._loop.run(remove)
+
+    def created(self, name: str) -> float | None:
+        async def created() -> float | None:
+            first = await self._next(name, 1)
+            return first.time.timestamp() if first and first.time else None
+
+        return self._loop.run(created)
+
+    def names(self) -> Iterable[str]:
+        info = self._loop.run(lambda: self._loop.stream.stream_info(PHOTOS, subjects_filter=_subject(">")))
+        return [subject.removeprefix(_subject("")) for subject in info.state.subjects or ()]
+
+    def census(self) -> tuple[int, float | None]:
+        return self._loop.run(self._census)
+
+    async def _census(self) -> tuple[int, float | None]:
+        state = (await self._loop.stream.stream_info(PHOTOS, subjects_filter=_subject(">"))).state
+        first = await self._next(">", state.first_seq) if state.messages else None
+        return len(state.subjects or ()), first.time.timestamp() if first and first.time else None
+
+    async def _put(self, name: str, data: bytes) -> None:
+        chunks = [data[at : at + _CHUNK] for at in range(0, len(data), _CHUNK)]
+        last = 0
+        for chunk in chunks:
+            headers = {_COUNT: str(len(chunks)), Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(last)}
+            last = (await self._loop.stream.publish(_subject(name), chunk, headers=headers)).seq
+
+    async def _get(self, name: str) -> bytes | None:
+        pieces: list[bytes] = []
+        at, count = 1, 1
+        while len(pieces) < count:
+            message = await self._next(name, at)
+            if message is None or message.seq is None or message.data is None:
+                return None
+            pieces.append(message.data)
+            at, count = message.seq + 1, int((message.headers or {}).get(_COUNT, 0))
+        return b"".join(pieces)
+
+    async def _next(self, name: str, number: int) -> RawStreamMsg | None:
+        try:
+            return await self._loop.stream.get_msg(PHOTOS, subject=_subject(name), seq=number, direct=True, next=True)
+        except NotFoundError:
+            return None
+
+
+def _subject(name: str) -> str:
+    return f"{PHOTO_SUBJECTS}.{name}"

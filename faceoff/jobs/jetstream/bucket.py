@@ -1,0 +1,69 @@
+"""A table as a KV bucket with a history of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nats.js.api import Header
+from nats.js.errors import APIError, NotFoundError
+
+from faceoff.jobs.jetstream.loop import Loop
+from faceoff.jobs.store import Entry
+
+_STALE = (10071, 10164)  # wrong last sequence
+_MARKER = 3600  # seconds for which whoever follows may have been away and still hear of a deletion
+
+
+class Bucket:
+    """``marked``: a deletion leaves a marker for those who follow. Otherwise the value is overwritten where it is stored."""
+
+    def __init__(self, loop: Loop, name: str, marked: bool) -> None:
+        self._loop, self._stream, self._marked = loop, f"KV_{name}", marked
+        self._prefix = f"$KV.{name}."
+
+    def create(self, key: str, value: bytes) -> int | None:
+        return self.replace(key, value, 0)
+
+    def read(self, key: str) -> Entry | None:
+        return self._loop.run(lambda: self._read(key))
+
+    def replace(self, key: str, value: bytes, revision: int) -> int | None:
+        return self._loop.run(lambda: self._replace(key, value, revision))
+
+    def erase(self, key: str) -> bool:
+        return self._loop.run(lambda: self._erase(key))
+
+    def keys(self) -> Iterable[str]:
+        info = self._loop.run(lambda: self._loop.stream.stream_info(self._stream, subjects_filter=f"{self._prefix}>"))
+        return [subject.removeprefix(self._prefix) for subject in info.state.subjects or ()]
+
+    async def _read(self, key: str) -> Entry | None:
+        try:
+            message = await self._loop.stream.get_msg(self._stream, subject=self._prefix + key, direct=True)
+        except NotFoundError:
+            return None
+        if message.data is None or message.seq is None or message.time is None:  # a deletion's marker
+            return None
+        return Entry(message.data, message.seq, message.time.timestamp())
+
+    async def _replace(self, key: str, value: bytes, revision: int) -> int | None:
+        headers = {Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(revision)}
+        try:
+            return (await self._loop.stream.publish(self._prefix + key, value, headers=headers)).seq
+        except APIError as error:
+            if error.err_code in _STALE:
+                return None
+            raise
+
+    async def _erase(self, key: str) -> bool:
+        entry = await self._read(key)
+        if entry is None:
+            return False
+        if self._marked:
+            headers = {"KV-Operation": "PURGE", Header.ROLLUP.value: "sub"}
+            await self._loop.stream.publish(self._prefix + key, headers=headers, msg_ttl=_MARKER)
+            return True
+        try:
+            return await self._loop.stream.delete_msg(self._stream, entry.revision)
+        except NotFoundError:
+            return False

@@ -1,0 +1,108 @@
+"""A job as it is stored: one JSON object, replaced as a whole, only by whoever knows its newest revision."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict, dataclass, field, replace
+
+from faceoff.errors import FaceOffError, Reason
+from faceoff.jobs.engine import Failure, Operation, State
+from faceoff.types import Priority, Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """``size`` is the bytes submitted, ``message`` the number of the queue's message that the job was begun with (0: none yet),
+    ``started`` when it first was, ``detail`` sealed with the result's key, ``repeat`` the key of its idempotency entry.
+    ``attempts`` only grows, so it tells one worker's turn from another's; ``spared`` of them were handed back untried."""
+
+    id: str
+    tenant: str
+    priority: Priority
+    state: State
+    created: float
+    expires: float
+    size: int
+    repeat: str = ""
+    attempts: int = 0
+    spared: int = 0
+    message: int = 0
+    started: float = 0.0
+    progress: Progress | None = None
+    error: Failure | None = None
+    detail: bytes = field(default=b"", repr=False)
+
+    @property
+    def tries(self) -> int:
+        return self.attempts - self.spared
+
+    @property
+    def key(self) -> str:
+        return f"{token(self.tenant)}.{self.id}"
+
+    def operation(self, detail: bytes = b"") -> Operation:
+        return Operation(
+            self.id,
+            self.tenant,
+            self.priority,
+            self.state,
+            self.created,
+            self.expires,
+            self.tries,
+            self.progress,
+            self.error,
+            detail,
+            self.state is State.SUCCEEDED,
+        )
+
+    def begun(self, message: int, now: float) -> Record:
+        return replace(
+            self,
+            state=State.RUNNING,
+            attempts=self.attempts + 1,
+            message=message,
+            started=self.started or now,
+            progress=None,
+        )
+
+    def progressed(self, progress: Progress) -> Record:
+        return replace(self, progress=progress)
+
+    def handed_back(self, tried: bool) -> Record:
+        return replace(self, state=State.QUEUED, spared=self.spared + (not tried), progress=None)
+
+    def succeeded(self, detail: bytes, expires: float) -> Record:
+        return replace(self, state=State.SUCCEEDED, detail=detail, expires=expires, progress=None)
+
+    def failed(self, error: FaceOffError, expires: float) -> Record:
+        failure = Failure(error.reason, error.message, error.hint)
+        return replace(self, state=State.FAILED, error=failure, expires=expires, progress=None)
+
+    def cancelled(self, expires: float) -> Record:
+        failure = Failure(Reason.CANCELLED, "The job was cancelled.")
+        return replace(self, state=State.CANCELLED, error=failure, expires=expires, progress=None)
+
+    def dump(self) -> bytes:
+        detail = base64.b64encode(self.detail).decode()
+        return json.dumps(asdict(self) | {"detail": detail}, separators=(",", ":")).encode()
+
+    @classmethod
+    def load(cls, data: bytes) -> Record:
+        values = json.loads(data)
+        progress, error = values["progress"], values["error"]
+        return cls(
+            **values
+            | {
+                "priority": Priority(values["priority"]),
+                "state": State(values["state"]),
+                "progress": Progress(**progress) if progress else None,
+                "error": Failure(**error | {"reason": Reason(error["reason"])}) if error else None,
+                "detail": base64.b64decode(values["detail"]),
+            }
+        )
+
+
+def token(text: str) -> str:
+    """``text`` in letters that a subject's token may have."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
