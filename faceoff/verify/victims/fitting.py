@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 from PIL import Image
 
@@ -12,11 +13,14 @@ from faceoff.verify.victims.calls import Fault, Limits
 
 _QUALITIES = (95, 90, 80, 70)
 
-_HARMLESS = {
-    "adobe", "adobe_transform", "aspect", "chromaticity", "default_image", "dpi", "gamma", "icc_profile", "interlace", "jfif",
-    "jfif_density", "jfif_unit", "jfif_version", "progression", "progressive", "srgb", "transparency",
+_PNG_CHUNKS = {
+    b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"bKGD", b"sBIT", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"pHYs",
 }  # fmt: skip
-"""What Pillow may find in a file beside pixels that says nothing of who took the photo, where, or when."""
+_JPEG_NOTES = {(b"JFIF\0", 14), (b"Adobe", 12)}
+"""How an application's segment may begin and how long it is: so there is no thumbnail in it."""
+_JPEG_PROFILE = b"ICC_PROFILE\0"
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7]")
+"""The end of a scan's compressed data, in which an 0xff is followed by 0 or is a restart."""
 
 
 def fit(data: bytes, limits: Limits) -> tuple[bytes, str]:
@@ -50,16 +54,46 @@ def _reasons(data: bytes, limits: Limits) -> list[str]:
     """Why the bytes cannot be sent as they are."""
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as opened:
-            opened.load()  # a PNG may bear metadata after its pixels
-            sides, bears = opened.size, bool(opened.getexif()) or not opened.info.keys() <= _HARMLESS
+            opened.load()
+            sides, bare = opened.size, _bare_png(data) if opened.format == "PNG" else _bare_jpeg(data)
     except Exception:  # Pillow's parsers raise nearly everything; decoding says what is wrong, if something is
         return ["format"]
     checks = {
         "bytes": not limits.least_bytes <= len(data) <= limits.most_bytes,
         "size": min(sides) < limits.least_side or max(sides) > limits.most_side,
-        "metadata": bears,
+        "metadata": not bare,
     }
     return [name for name, is_so in checks.items() if is_so]
+
+
+def _bare_png(data: bytes) -> bool:
+    """Whether there is nothing in a whole PNG but its pixels and their colours. Pillow does not tell: it passes over what it
+    does not know, and over what follows the picture."""
+    at = 8
+    while at < len(data):
+        kind = data[at + 4 : at + 8]
+        if kind not in _PNG_CHUNKS:
+            return False
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+        if kind == b"IEND":
+            break
+    return at == len(data)
+
+
+def _bare_jpeg(data: bytes) -> bool:
+    """Likewise of a JPEG: provenance, a phone's preview or a moving picture may stand where Pillow does not look."""
+    at = 2
+    while data[at : at + 1] == b"\xff" and len(data) > at + 2:
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        content = data[at + 4 : at + 2 + length]
+        noted = 0xE0 <= marker <= 0xEF or marker == 0xFE
+        if noted and (content[:5], len(content)) not in _JPEG_NOTES and not content.startswith(_JPEG_PROFILE):
+            return False
+        at += 2 + length
+        if marker == 0xDA:
+            end = _JPEG_MARKER.search(data, at)
+            at = end.start() if end else len(data)
+    return data[at:] == b"\xff\xd9"
 
 
 def _write(picture: Image.Image, quality: int | None, icc: bytes | None) -> bytes:

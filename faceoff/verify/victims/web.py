@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -50,6 +51,7 @@ class Web:
             follow_redirects=False,
             verify=_authorities(),
             trust_env=not loopback(endpoint),  # the operator's proxy is for the world, not for this machine
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             headers={"Accept-Encoding": "identity"},  # a packed answer could unpack to any size
         )
 

@@ -7,20 +7,24 @@ import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from faceoff.errors import FaceOffError, Reason
+from faceoff.ledger import store
 from faceoff.testing.faults import Fault
+from faceoff.testing.lookalike import LookAlike, settings
+from faceoff.testing.wires import Reply, Request
 from faceoff.types import Outcome
-from faceoff.verify.victims import store
 from faceoff.verify.victims.asking import consented
 from faceoff.verify.victims.settings import victims_from
 from faceoff.verify.victims.victim import Picture
-from tests.unit.verify.victims.house import OTHER, REFERENCE, SAME, TERMS, WIRES, House, person, picture
+from tests.unit.verify.victims.house import OTHER, REFERENCE, SAME, TERMS, WIRES, House, find, person, picture
 
 
 def test_without_consent_not_a_byte_leaves(house: House) -> None:
@@ -119,13 +123,33 @@ def test_a_service_out_of_order_is_left_alone(house: House) -> None:
 def test_a_ledger_that_cannot_be_written_sends_nothing(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "_PATIENCE", 0.1)
+    monkeypatch.setattr(store, "PATIENCE", 0.1)
     victim = house.victims()["facepp"]
     with closing(sqlite3.connect(tmp_path / "state" / "victims.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         assert victim.compare(REFERENCE, OTHER).failure is Outcome.ERROR
     assert house.server.requests == []
     assert victim.compare(REFERENCE, OTHER).score is not None
+
+
+class Sticky(LookAlike):
+    """Sets a cookie, as load balancers do, and remembers what it got."""
+
+    got: ClassVar[list[str]] = []
+
+    def reply(self, request: Request) -> Reply | None:
+        self.got.extend(request.headers[name] for name in request.headers if name == "cookie")
+        reply = super().reply(request)
+        return reply and replace(reply, headers={**reply.headers, "Set-Cookie": "who=you; Path=/"})
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_cookies_are_not_kept(tmp_path: Path, wire: str) -> None:
+    with Sticky(find) as server:
+        victim = House(server, settings(tmp_path, server.url, server.keys, TERMS)).victims()[wire]
+        for probe in (OTHER, SAME):
+            assert victim.compare(REFERENCE, probe).score is not None
+    assert Sticky.got == []
 
 
 def test_what_is_no_picture_is_said_so(house: House) -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import io
+import zlib
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from faceoff import image
 from faceoff.verify.victims.calls import Fault, Limits
@@ -17,7 +18,20 @@ def opened(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data))
 
 
-@pytest.mark.parametrize("options", [{"format": "PNG"}, {"format": "JPEG", "quality": 90, "progressive": True}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"format": "PNG"},
+        {
+            "format": "PNG",
+            "dpi": (72, 72),
+            "icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
+        },
+        {"format": "JPEG", "quality": 90, "progressive": True},
+        {"format": "JPEG", "restart_marker_blocks": 2, "icc_profile": bytes(200_000)},
+        {"format": "JPEG", "keep_rgb": True},
+    ],
+)
 def test_what_fits_goes_as_it_is(options: dict[str, Any]) -> None:
     data = picture(person(0), **options).data
     assert fit(data, Limits(most_bytes=10**6)) == (data, "")
@@ -45,6 +59,34 @@ def test_metadata_stays_here() -> None:
         assert b"CANARY" not in sent
         assert note == "written anew as PNG (metadata)"
         assert (image.decode(sent).pixels == image.decode(data).pixels).all()
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content
+
+
+PNG, JPEG = picture(person(0)).data, picture(person(0), format="JPEG", progressive=True).data
+HIDDEN = {
+    "a phone's film after a JPEG": JPEG + b"....ftypmp42CANARY",
+    "a JPEG after a JPEG": JPEG + JPEG[:20] + segment(0xFE, b"CANARY") + JPEG[20:],
+    "a JPEG's provenance": JPEG[:20] + segment(0xEB, b"JP..CANARY") + JPEG[20:],
+    "a JPEG's unknown segment": JPEG[:20] + segment(0xEC, b"CANARY") + JPEG[20:],
+    "a JPEG's thumbnail": JPEG[:20] + segment(0xE0, b"JFXX\0CANARY") + JPEG[20:],
+    "a PNG's unknown chunk": PNG[:33] + chunk(b"prVt", b"CANARY") + PNG[33:],
+    "something after a PNG": PNG + b"CANARY",
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_pillow_passes_over_stays_here_too(name: str) -> None:
+    sent, note = fit(HIDDEN[name], Limits(most_bytes=10**6))
+    assert b"CANARY" not in sent
+    assert note == "written anew as PNG (metadata)"
+    assert (image.decode(sent).pixels == image.decode(HIDDEN[name]).pixels).all()
 
 
 def test_bytes_sides_and_alpha() -> None:
