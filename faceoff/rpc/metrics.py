@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from faceoff.errors import FaceOffError
 from faceoff.types import Mask, Plan, Verdict
-from faceoff.verify.rates import plain
+from faceoff.verify.rates import COUNTED, plain
 from faceoff.verify.victims.budget import Spending
 
 _SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
@@ -28,7 +28,7 @@ VERIFICATIONS = Counter(
 )
 CONFIDENCE = Histogram(
     "faceoff_verification_confidence",
-    "Similarity that a victim sees between a protected face and the person; .5 is every victim's threshold.",
+    "Similarity that a victim sees between a protected face and the person, of evidence alone; its threshold is .5.",
     ("victim",),
     buckets=(0.1, 0.2, 0.3, 0.35, 0.4, 0.45, 0.475, 0.5, 0.525, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9, 1.0),
 )
@@ -50,10 +50,15 @@ def observe_batch(faces: int) -> None:
 
 
 def observe_verdicts(verdicts: Iterable[Verdict]) -> None:
-    """Other views of a photo are left out: they ask about the same face again, and would weigh on the transfer rate."""
+    """Other views of a photo are left out: they ask about the same face again, and would weigh on the transfer rate. The
+    scores of verdicts that are no evidence are, too: a clean mismatch scores low without any protection."""
     for verdict in plain(verdicts):
+        for (
+            outcome
+        ) in COUNTED:  # a victim that never gives one of them has a 0 of it: a rate of nothing transferred is 0
+            VERIFICATIONS.labels(verdict.victim, outcome.value)
         VERIFICATIONS.labels(verdict.victim, verdict.outcome.value).inc()
-        if verdict.protected_score is not None:
+        if verdict.outcome in COUNTED and verdict.protected_score is not None:
             CONFIDENCE.labels(verdict.victim).observe(verdict.protected_score)
 
 
