@@ -35,27 +35,47 @@ class Case:
 
 def of_result(photo: Photo, protected: bytes, crops: Sequence[Crop], terms: Terms) -> Case:
     """The case of a result whose original and faces are known."""
-    references = tuple(reference for reference in terms.references if reference != photo.source)
+    references = _others(terms.references, photo.source, protected)
     against = Against.REFERENCE if references else Against.ORIGINAL
     return Case(protected, photo, tuple(crops), photo.width, references, against, terms.views)
 
 
 def of_photo(protected: bytes, original: Photo | None, terms: Terms, detector: Detector) -> Case:
     """The case of a photo that comes from anywhere, perhaps resized on its way. Raises NO_FACE_DETECTED, and INVALID_ARGUMENT
-    where there is nothing to compare with."""
-    photo = original or image.decode(protected, max_bytes=len(protected))
+    where there is nothing to compare with or the photo is a cut-out: its faces would be looked for in the wrong places, and
+    another person's found."""
+    shown = image.decode(protected, max_bytes=len(protected))
+    photo = original or shown
+    if not _same_shape(shown, photo):
+        raise FaceOffError(
+            Reason.INVALID_ARGUMENT,
+            "The photo and its original have different proportions.",
+            "Cut the original likewise, or compare with other photos of the person only.",
+        )
     crops = detector.detect(photo)
     if not crops:
         raise FaceOffError(Reason.NO_FACE_DETECTED, "No face was found in this photo.", "Nothing can be compared.")
-    if not (terms.references or original):
+    references = _others(terms.references, protected)
+    if not (references or original):
         raise FaceOffError(
             Reason.INVALID_ARGUMENT,
             "There is nothing to compare this photo with.",
-            "Give other photos of the person, or the original.",
+            "Give other photos of the person than this one, or the original.",
         )
     if original:
         return of_result(original, protected, crops, terms)
-    return Case(protected, None, tuple(crops), photo.width, terms.references, Against.REFERENCE, terms.views)
+    return Case(protected, None, tuple(crops), photo.width, references, Against.REFERENCE, terms.views)
+
+
+def _others(references: Sequence[bytes], *photos: bytes) -> tuple[bytes, ...]:
+    """Each reference once, without the judged photos themselves: what matches itself tells nothing."""
+    return tuple(reference for reference in dict.fromkeys(references) if reference not in photos)
+
+
+def _same_shape(photo: Photo, original: Photo) -> bool:
+    """Whether both have the proportions of one picture, up to a pixel of rounding on each side."""
+    scale = photo.width / original.width
+    return abs(photo.height - original.height * scale) <= 1 + original.height / original.width
 
 
 def faces_in(data: bytes, case: Case, view: View, detector: Detector) -> list[Crop | None]:

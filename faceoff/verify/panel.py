@@ -91,7 +91,7 @@ class Panel:
         return self._local.victims(local) if local or not victims else []
 
     def _judge(self, case: Case, surrogates: Sequence[str], victims: Sequence[str], terms: Terms) -> list[Verdict]:
-        asked = [name for name in victims or terms.consent if name in self._commercial]
+        asked = [name for name in dict.fromkeys(victims or terms.consent) if name in self._commercial]
         local = [name for name in victims if name not in asked]
         cards = self._local.victims(local, surrogates) if local or not victims else []
         permitted = consented(self._commercial, terms.consent)

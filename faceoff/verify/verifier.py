@@ -89,7 +89,7 @@ class LocalVerifier:
                     f"Measure one with `faceoff models thresholds DIR {name}` and add it to the card.",
                 )
         if names:
-            return [self._cards[name] for name in names]
+            return [self._cards[name] for name in dict.fromkeys(names)]
         return [
             card
             for card in self._cards.values()

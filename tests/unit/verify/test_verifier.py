@@ -158,6 +158,28 @@ def test_a_photo_that_came_back_smaller(verifier: LocalVerifier) -> None:
     assert only.outcome is Outcome.NOT_TRANSFERRED
 
 
+def test_a_cut_out_is_not_compared_place_by_place() -> None:
+    cut = png(np.asarray(PHOTO.pixels[:, :150]))
+    with pytest.raises(FaceOffError, match="different proportions") as error:
+        of_photo(cut, PHOTO, Terms((NEAR,)), FoundByTest())
+    assert error.value.reason is Reason.INVALID_ARGUMENT
+    wide = replace(PHOTO, pixels=np.asarray(PHOTO.pixels[:101]))  # 192 x 101 at half the size is 96 x 50 or 51
+    for height in (50, 51):
+        of_photo(png(np.asarray(PHOTO.pixels[:height, :96])), wide, Terms((NEAR,)), FoundByTest())
+
+
+def test_a_photo_is_no_reference_for_itself_and_each_one_counts_once() -> None:
+    assert of_photo(SAME, None, Terms((SAME, NEAR, NEAR, OTHER)), FoundByTest()).references == (NEAR, OTHER)
+    assert of_result(PHOTO, NEAR, (), Terms((NEAR, SAME))).against is Against.ORIGINAL
+    with pytest.raises(FaceOffError) as error:
+        of_photo(SAME, None, Terms((SAME,)), FoundByTest())
+    assert error.value.reason is Reason.INVALID_ARGUMENT
+
+
+def test_a_victim_named_twice_judges_once(verifier: LocalVerifier) -> None:
+    assert len(verifier.verify(PHOTO, SAME, FoundByTest().detect(PHOTO), (), ("a", "a"))) == 1
+
+
 def test_linkage_is_never_evidence_for_protection(verifier: LocalVerifier) -> None:
     case = replace(of_result(PHOTO, SAME, FoundByTest().detect(PHOTO), Terms((OTHER,))), against=Against.LINKED)
     (only,) = verifier.judge(case, verifier.victims(()))
