@@ -131,6 +131,8 @@ class Asking:
             words = f"Its rate of {self._terms.rate:g} calls a second allows none in the time left."
             raise Fault(Outcome.THROTTLED, words)
         time.sleep(wait)
+        if time.monotonic() >= ends:
+            raise self._late()
         reservation = self._budget.reserve(tenant, self.name, self._terms.price, self._terms.allowance)
         if reservation is None:
             raise Fault(Outcome.OVER_BUDGET, "Nothing was sent: the budget for this victim is spent.")
