@@ -96,7 +96,7 @@ def rates_words(verdicts: Iterable[Verdict]) -> list[str]:
         if total > rate.n:
             said += f"; {total - rate.n} say nothing"
         lines.append(f"{victim}: {said}")
-    return [*lines, f"Of photos of somebody else, about {CHANCE:.0%} do not match."] if lines else []
+    return [*lines, f"Of photos of somebody else, networks do not match about {CHANCE:.0%}."] if lines else []
 
 
 def _rates(verdicts: Iterable[Verdict]) -> list[tuple[str, int, Rate, Rate]]:
@@ -132,9 +132,12 @@ def rank_words(rank: Rank, top: int) -> str:
         return f"{rank.victim} cannot rank the face: it was not found in the photo or the reference"
     before = "" if rank.clean_of_people is None else f" ({rank.clean_of_people} before)"
     photos = "" if rank.clean_of_photos is None else f" ({rank.clean_of_photos} before)"
-    among = "still among" if rank.of_people <= top else "not among"
-    if rank.of_people > top and rank.clean_of_people is not None and rank.clean_of_people > top:
-        among = "neither now nor before among"
+    if rank.of_people <= top:
+        among = "still among"
+    elif rank.clean_of_people is None:
+        among = "not, but perhaps neither before, among"
+    else:
+        among = "not among" if rank.clean_of_people <= top else "neither now nor before among"
     return (
         f"{rank.victim} ranks the person {rank.of_people} of {rank.among_people} people{before}, {among} the first {top}; "
         f"{rank.of_photos} of {rank.among_photos} photos{photos}; "

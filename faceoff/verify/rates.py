@@ -14,7 +14,8 @@ COUNTED = (Outcome.TRANSFERRED, Outcome.NOT_TRANSFERRED)
 """No other outcome is evidence, for or against."""
 
 CHANCE = 1 - FAR
-"""The transfer rate of a photo of somebody else: that much a mask could reach at most by looking like another person."""
+"""The transfer rate of a photo of somebody else on a network of the catalogue, compared with one photo: that much a mask could
+reach at most by looking like another person. A commercial victim's false accept rate is not known to us."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ def transfer_rate(outcomes: Iterable[Outcome]) -> Rate:
 def clean_line(verdicts: Iterable[Verdict]) -> Rate:
     """How many of the unprotected photos the victim did not match either, among those that it scored: what a transfer rate
     would be without any mask if such photos counted."""
-    scored = [verdict for verdict in verdicts if verdict.clean_score is not None]
-    return share(sum(verdict.outcome is Outcome.CLEAN_MISMATCH for verdict in scored), len(scored))
+    missed = [verdict.clean_score < verdict.threshold for verdict in verdicts if verdict.clean_score is not None]
+    return share(sum(missed), len(missed))
 
 
 def rank_chance(n: int, candidates: int) -> float:

@@ -73,7 +73,10 @@ def test_what_is_no_evidence_is_never_said_to_protect(
 
 def test_no_evidence_beside_evidence_changes_no_rate() -> None:
     evidence = [verdict(), verdict(), verdict(Outcome.NOT_TRANSFERRED)]
-    mixed = [*evidence, *(verdict(outcome) for outcome in NO_EVIDENCE)]
+    mixed = [
+        *evidence,
+        *(verdict(outcome, 0.5 if outcome is Outcome.CLEAN_MISMATCH else 0.71) for outcome in NO_EVIDENCE),
+    ]
     (alone,), (beside,) = rates_json(evidence), rates_json(mixed)
     for name in ("transferred", "n", "share", "low", "high"):
         assert alone[name] == beside[name]
@@ -81,7 +84,7 @@ def test_no_evidence_beside_evidence_changes_no_rate() -> None:
     assert rates_words(mixed)[0] == (
         "dlib: 2 of 3 no longer match (67%, 95% interval 21% to 94%); without a mask 1 of 11 did not; 8 say nothing"
     )
-    assert rates_words(evidence)[1] == "Of photos of somebody else, about 99% do not match."
+    assert rates_words(evidence)[1] == "Of photos of somebody else, networks do not match about 99%."
 
 
 def test_views_and_linkage_enter_no_rate() -> None:
@@ -117,6 +120,7 @@ def test_linkage_and_ranks(photos: Path, fakes: Fakes, capsys: Output) -> None:
 def test_a_rank_that_was_no_better_before_is_no_protection() -> None:
     assert "neither now nor before among the first 3" in rank_words(Rank(0, "dlib", 10, 91, 6, 40, 5, 30), 3)
     assert "still among the first 3" in rank_words(Rank(0, "dlib", 10, 91, 3, 40, 1, 1), 3)
+    assert "not, but perhaps neither before, among the first 3" in rank_words(Rank(0, "dlib", 10, 91, 6, 40), 3)
     assert "cannot rank" in rank_words(Rank(0, "dlib", 10, 91, None, None), 3)
 
 

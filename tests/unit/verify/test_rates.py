@@ -40,8 +40,9 @@ def test_what_counts() -> None:
 def test_the_clean_line_is_of_the_clean_pairs_that_were_scored() -> None:
     missed = replace(VERDICT, clean_score=0.3, outcome=Outcome.CLEAN_MISMATCH)
     unknown = replace(VERDICT, clean_score=None, outcome=Outcome.THROTTLED)
-    line = clean_line([VERDICT, VERDICT, missed, unknown])
-    assert (line.successes, line.n) == (1, 3)
+    half = replace(missed, protected_score=None, outcome=Outcome.THROTTLED)
+    line = clean_line([VERDICT, VERDICT, missed, half, unknown])
+    assert (line.successes, line.n) == (2, 4)
 
 
 def test_chance() -> None:
