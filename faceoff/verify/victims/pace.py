@@ -7,29 +7,21 @@ import threading
 import time
 from collections.abc import Callable
 
+from faceoff.ledger.bucket import Buckets
 from faceoff.verify.victims.store import Store
 
 
 class Pace:
     """A token bucket for each victim, shared by all processes: ``rate`` calls a second, a second's worth (one at least) at
-    once. Kept as the time at which the bucket will be full again."""
+    once."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
-        self._store = store
-        self._clock = clock
+        self._buckets = Buckets(store, clock)
 
     def take(self, victim: str, rate: float, patience: float) -> float | None:
         """Take a token: the seconds to wait before it may be used. None, and no token taken, when it is over ``patience``."""
-        burst = max(1, math.floor(rate))
-        with self._store.transaction() as db:
-            row = db.execute("SELECT due FROM pace WHERE victim = ?", (victim,)).fetchone()
-            now = self._clock()
-            due = max(row[0], now) if row else now
-            wait = max(0.0, due - now - (burst - 1) / rate)
-            if wait > patience:
-                return None
-            db.execute("INSERT OR REPLACE INTO pace VALUES (?, ?)", (victim, due + 1 / rate))
-            return wait
+        wait = self._buckets.take(victim, rate, max(1, math.floor(rate)), patience)
+        return wait if wait <= patience else None
 
 
 class Breaker:

@@ -1,0 +1,1 @@
+"""What is counted over threads, processes and crashes: one SQLite file, and token buckets in it."""
