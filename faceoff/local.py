@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from faceoff.verify.panel import Panel
 
 
-def rooms(home: Home) -> Rooms:
-    """The rooms over the networks kept in ``home``. Imports TensorFlow, which takes seconds."""
+def rooms(home: Home, victims: Path | None = None) -> Rooms:
+    """The rooms over the networks kept in ``home``, and the commercial victims of the file ``victims``. Imports TensorFlow,
+    which takes seconds."""
     from faceoff.amplify import LocalAmplifier
     from faceoff.attacks.attacker import LocalAttacker
     from faceoff.detect import MtcnnDetector
@@ -26,7 +27,7 @@ def rooms(home: Home) -> Rooms:
         detector,
         LocalAttacker(networks, lambda name: catalogue.card(name, home)),
         LocalAmplifier(),
-        _panel(networks, detector, home, None),
+        _panel(networks, detector, home, victims),
     )
 
 

@@ -93,12 +93,12 @@ def _quieten_tensorflow() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
-def _local(home: Home) -> Rooms:
+def _local(home: Home, victims: Path | None) -> Rooms:
     with native_silence():
         from faceoff import local
 
         _quieten_tensorflow()
-        return local.rooms(home)
+        return local.rooms(home, victims)
 
 
 def _detector() -> Detector:
@@ -174,12 +174,12 @@ def _until(report: Report, timeout: float) -> Report:
 
 @dataclass(frozen=True)
 class Parts:
-    """``local`` builds the rooms of this process, ``remote`` a client of the gateway at an address, ``comparer`` takes the
-    file of the commercial victims, if any; ``check_health`` raises SERVICE_UNAVAILABLE unless the service at an address
-    says within some seconds that it is serving."""
+    """``local`` builds the rooms of this process, ``remote`` a client of the gateway at an address; ``local`` and ``comparer``
+    take the file of the commercial victims, if any; ``check_health`` raises SERVICE_UNAVAILABLE unless the service at an
+    address says within some seconds that it is serving."""
 
     home: Home = field(default_factory=default_home)
-    local: Callable[[Home], Rooms] = _local
+    local: Callable[[Home, Path | None], Rooms] = _local
     remote: Callable[[str], Protector] = _remote
     detector: Callable[[], Detector] = _detector
     comparer: Callable[[Home, Path | None], Comparer] = _comparer

@@ -109,6 +109,19 @@ def add(commands: Commands) -> None:
         metavar="PHOTO",
         help="other photos of the person: does the result still match the best of them? (default: the original is it)",
     )
+    check.add_argument(
+        "--victims-file",
+        type=Path,
+        metavar="FILE",
+        help="commercial victims that --consent may name (a server has its own)",
+    )
+    check.add_argument(
+        "--consent",
+        type=arguments.names,
+        default=(),
+        metavar="A,B",
+        help="send the result and the references to these commercial victims; the original only if it is also a --reference",
+    )
 
     where = parser.add_argument_group("where the result goes")
     where.add_argument(
@@ -145,7 +158,7 @@ def run(options: argparse.Namespace, parts: Parts) -> int:
         if options.own:
             people[OWN] = gallery.person(options.own, parts.detector())
         references = tuple(inputs.photo(path).source for path in options.reference)
-        request = replace(request, gallery=people, terms=Terms(references))
+        request = replace(request, gallery=people, terms=Terms(references, options.consent))
     except FaceOffError as error:
         output.complain("faceoff", error)
         if options.json:
@@ -277,6 +290,12 @@ def _check(options: argparse.Namespace, sources: list[Source]) -> None:
     said = [name for name in _COMPUTING if getattr(options, name) is not None and getattr(options, name) is not False]
     if options.universal and said:
         raise UsageError(f"--universal computes no mask: leave {', '.join(f'--{name}' for name in said)} out")
+    if options.consent and not options.reference:
+        raise UsageError("--consent lets victims compare the result with the photos of --reference: give both")
+    if options.consent and not (options.victims_file or options.server):
+        raise UsageError("--consent names victims of --victims-file or of --server: give one of them")
+    if options.victims_file and options.server:
+        raise UsageError("--victims-file is for this process: a server has its own victims")
     if options.plot and len(sources) > 1:
         raise UsageError("--plot is for a single photo")
     if options.plot and sources[0].path and os.path.realpath(options.plot) == os.path.realpath(sources[0].path):
@@ -292,11 +311,25 @@ def _protector(
         return parts.remote(options.server)
     from faceoff.networks import catalogue
 
-    for name in (*(() if attacker else request.plan.surrogates), *request.victims):
+    commercial = _commercial(options)
+    judges = [name for name in request.victims if name not in commercial]
+    for name in (*(() if attacker else request.plan.surrogates), *judges):
         catalogue.card(name, parts.home)
     progress.note("loading the networks", options.quiet)
-    rooms = parts.local(parts.home)
+    rooms = parts.local(parts.home, options.victims_file)
     return Local(replace(rooms, attacker=attacker) if attacker else rooms)
+
+
+def _commercial(options: argparse.Namespace) -> set[str]:
+    """The names of the commercial victims here. Consent to another one is refused now, not after the work."""
+    if not options.victims_file:
+        return set()
+    from faceoff.verify.victims.asking import check_consent
+    from faceoff.verify.victims.settings import enabled
+
+    known = enabled(options.victims_file)
+    check_consent(options.consent, known)
+    return known
 
 
 def _plot(path: Path, result: Protection, overwrite: bool) -> None:

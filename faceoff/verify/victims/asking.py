@@ -157,17 +157,22 @@ def consented(victims: Mapping[str, Victim], consent: Collection[str], tenant: s
     pair before a byte leaves. Victims on this machine need no consent. ``tenant`` pays: take it from the
     credential, never from the request. Raises FaceOffError INVALID_ARGUMENT for consent to an unknown victim.
     """
-    unknown = set(consent) - set(victims)
-    if unknown:
-        raise FaceOffError(
-            Reason.INVALID_ARGUMENT,
-            f"There is no victim {', '.join(sorted(unknown))} here.",
-            f"Known: {', '.join(sorted(victims)) or 'none'}.",
-        )
+    check_consent(consent, victims)
     return {
         name: victim.on_behalf_of(tenant) if isinstance(victim, Asking) and name in consent else victim
         for name, victim in victims.items()
     }
+
+
+def check_consent(consent: Collection[str], known: Collection[str]) -> None:
+    """Raises FaceOffError INVALID_ARGUMENT for consent to a victim that is not ``known``."""
+    unknown = set(consent) - set(known)
+    if unknown:
+        raise FaceOffError(
+            Reason.INVALID_ARGUMENT,
+            f"There is no victim {', '.join(sorted(unknown))} here.",
+            f"Known: {', '.join(sorted(known)) or 'none'}.",
+        )
 
 
 def _wait(state: RetryCallState) -> float:

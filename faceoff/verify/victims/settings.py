@@ -163,6 +163,11 @@ def victims_from(path: Path) -> dict[str, Victim]:
     }
 
 
+def enabled(path: Path) -> set[str]:
+    """The names of the file's enabled victims. Raises as ``victims_from``."""
+    return {name for name, victim in read(path).victims.items() if victim.enabled}
+
+
 def spent(path: Path) -> dict[str, list[Spending]]:
     """What the victims of the file have cost so far, by name, those included that are off by now."""
     return Budget(Store(path.parent / read(path).state)).spent()

@@ -142,7 +142,7 @@ class Fakes:
             check_health=_unhealthy,
         )
 
-    def _local(self, home: Home) -> Rooms:
+    def _local(self, home: Home, victims: Path | None) -> Rooms:
         self.built += 1
         return Rooms(self.rooms, self.rooms, self.rooms, self.rooms)
 

@@ -199,7 +199,7 @@ def test_a_server_that_is_not_there(album: Path, fakes: Fakes, capsys: Output) -
 def test_networks_that_are_missing_fail_once_but_json_names_every_photo(
     album: Path, fakes: Fakes, capsys: Output
 ) -> None:
-    def missing(home: Home) -> Rooms:
+    def missing(home: Home, victims: Path | None) -> Rooms:
         raise FaceOffError(Reason.NETWORK_MISSING, "The network is not here.", "Run `faceoff models fetch`.")
 
     for name in ("a.png", "b.png"):

@@ -152,7 +152,7 @@ def test_the_mask_is_as_visible_as_it_was_learnt_for_or_as_is_said(
             asked.append(plan)
             return super().amplify(photo, crops, masks, plan, encoding)
 
-    def local(home: Home) -> Rooms:
+    def local(home: Home, victims: Path | None) -> Rooms:
         return Rooms(fakes.rooms, fakes.rooms, Amplifier(), fakes.rooms)
 
     Path("a.png").write_bytes(photo())

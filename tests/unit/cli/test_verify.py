@@ -9,8 +9,14 @@ from typing import Any
 
 import pytest
 
+from faceoff import pipeline
 from faceoff.cli import main
 from faceoff.cli.verdicts import rank_words, rates_json, rates_words, verdict_words
+from faceoff.networks.home import Home
+from faceoff.pipeline import Protection, Request, Rooms
+from faceoff.rooms import Report
+from faceoff.testing.lookalike import settings
+from faceoff.testing.wires import Keys
 from faceoff.types import Against, Outcome, Rank, View
 from tests.unit.cli.fakes import FACELESS, Fakes, photo, verdict
 
@@ -162,6 +168,62 @@ def test_protect_against_references(photos: Path, fakes: Fakes, capsys: Output) 
     assert [terms.references for terms in fakes.rooms.terms] == [(photo(shade=120), photo())]
     assert main(["protect", "a.png", "--reference", "gone.png", "--force"], fakes.parts) == 4
     assert "gone.png" in capsys.readouterr().err
+
+
+@pytest.fixture
+def victims(photos: Path) -> Path:
+    return settings(photos / "victims", "http://127.0.0.1:9", Keys())
+
+
+def test_protect_asks_the_victims_that_are_consented_to(
+    photos: Path, victims: Path, fakes: Fakes, capsys: Output
+) -> None:
+    command = ["protect", "a.png", "--reference", "b.png", "--victims", "dlib,azure", "--consent", "azure"]
+    asked: list[Path | None] = []
+
+    def local(home: Home, file: Path | None) -> Rooms:
+        asked.append(file)
+        return Rooms(fakes.rooms, fakes.rooms, fakes.rooms, fakes.rooms)
+
+    assert main([*command, "--victims-file", str(victims)], replace(fakes.parts, local=local)) == 0
+    assert asked == [victims]
+    assert [terms.consent for terms in fakes.rooms.terms] == [("azure",)]
+
+
+def test_protect_refuses_consent_to_somebody_unknown_before_the_work(
+    photos: Path, victims: Path, fakes: Fakes, capsys: Output
+) -> None:
+    command = ["protect", "a.png", "--reference", "b.png", "--victims-file", str(victims), "--consent", "clearview"]
+    assert main(command, fakes.parts) == 2
+    assert "There is no victim clearview here." in capsys.readouterr().err
+    assert fakes.built == 0
+
+
+def test_a_server_is_told_who_is_consented_to(photos: Path, fakes: Fakes) -> None:
+    asked: list[Request] = []
+
+    class Server:
+        def protect(self, data: bytes, request: Request, report: Report, timeout: float | None) -> Protection:
+            asked.append(request)
+            rooms = Rooms(fakes.rooms, fakes.rooms, fakes.rooms, fakes.rooms)
+            return pipeline.protect(data, request, rooms, report)
+
+    command = ["protect", "a.png", "--server", "there:1", "--reference", "b.png", "--consent", "azure"]
+    assert main(command, replace(fakes.parts, remote=lambda address: Server())) == 0
+    assert [request.terms.consent for request in asked] == [("azure",)]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--consent", "azure", "--victims-file", "v.yaml"],
+        ["--consent", "azure", "--reference", "b.png"],
+        ["--consent", "azure", "--reference", "b.png", "--victims-file", "v.yaml", "--server", "there:1"],
+    ],
+)
+def test_consent_that_leads_nowhere(arguments: list[str], photos: Path, fakes: Fakes, capsys: Output) -> None:
+    assert main(["protect", "a.png", *arguments], fakes.parts) == 2
+    assert "usage: faceoff protect" in capsys.readouterr().err
 
 
 def test_protect_says_the_rate_of_several_photos(photos: Path, fakes: Fakes, capsys: Output) -> None:
