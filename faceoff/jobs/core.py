@@ -286,7 +286,7 @@ class Engine:
 
     def _sweep_orphans(self) -> None:
         """Destroy the keys and blobs that belong to no job, or to an attempt that was lost."""
-        for name in {*self._store.secrets.keys(), *self._store.blobs.names()}:
+        for name in {*self._store.secrets.names(), *self._store.blobs.names()}:
             if _wanted(name, self._board.find(name.rpartition(".")[0])):
                 continue
             stored = self._store.operations.read(name.rpartition(".")[0])

@@ -41,7 +41,7 @@ class Table:
                 self._follower.apply(key, next(self._revisions), None)
             return True
 
-    def keys(self) -> Iterable[str]:
+    def names(self) -> Iterable[str]:
         with self._lock:
             return list(self._entries)
 

@@ -28,7 +28,7 @@ def seal(key: bytes, data: bytes, name: str) -> bytes:
 def unseal(key: bytes, data: bytes, name: str) -> bytes:
     try:
         return AESGCM(key).decrypt(data[:_NONCE], data[_NONCE:], name.encode())
-    except InvalidTag:
+    except (InvalidTag, ValueError):
         raise FaceOffError(Reason.INTERNAL, "A stored photo is damaged.", "Submit it again.") from None
 
 

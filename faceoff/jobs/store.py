@@ -29,7 +29,7 @@ class Table(Protocol):
     def erase(self, key: str) -> bool:
         """Remove the value for good; whether there was one."""
 
-    def keys(self) -> Iterable[str]: ...
+    def names(self) -> Iterable[str]: ...
 
 
 class Blobs(Protocol):

@@ -33,7 +33,7 @@ class Bucket:
     def erase(self, key: str) -> bool:
         return self._loop.run(lambda: self._erase(key))
 
-    def keys(self) -> Iterable[str]:
+    def names(self) -> Iterable[str]:
         info = self._loop.run(lambda: self._loop.stream.stream_info(self._stream, subjects_filter=f"{self._prefix}>"))
         return [subject.removeprefix(self._prefix) for subject in info.state.subjects or ()]
 

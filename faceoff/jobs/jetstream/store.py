@@ -87,7 +87,8 @@ class JetStreamStore:
                     keys.add(entry.key)
                 follower.apply(entry.key, entry.revision or 0, None if erased else entry.value)
         finally:
-            await watcher.stop()  # type: ignore[no-untyped-call]
+            with contextlib.suppress(Error):  # a cancellation must get through
+                await watcher.stop()  # type: ignore[no-untyped-call]
 
     async def _newest(self) -> int:
         return (await self._loop.stream.stream_info(f"KV_{streams.OPERATIONS}")).state.last_seq
