@@ -21,7 +21,7 @@ from faceoff.verify.rates import COUNTED
 from tests.unit.campaign.fakes import Detector, Networks, campaign, house
 
 TERMS = (
-    "price: {amount: 0.001, currency: USD, as_of: 2026-01-01}, limits: {daily: 1, monthly: 10}, rate: 1000, timeout: 3"
+    "price: {amount: 0.001, currency: USD, as_of: 2026-01-01}, limits: {daily: 1, monthly: 10}, rate: 1000, timeout: 30"
 )
 
 
@@ -85,7 +85,7 @@ def test_throttled_calls_are_no_evidence_and_asked_again(
     people: Path, tmp_path: Path, asked: dict[str, Any], server: LookAlike
 ) -> None:
     out = tmp_path / "out"
-    server.fault("azure", Fault.BUSY, times=5, seconds=9)  # longer than the victim may take: no second try
+    server.fault("azure", Fault.BUSY, times=5, seconds=90)  # longer than the victim may take: no second try
     run(campaign(people, **asked), out, house, quiet=True)
     found = [row for row in rows(out) if row["line"] == "mask"]
     evidence = [row for row in found if row["outcome"] in COUNTED]
