@@ -41,11 +41,11 @@ class Board:
         self._ends: deque[float] = deque()
 
     def apply(self, key: str, revision: int, value: bytes | None) -> None:
-        record = Record.load(value) if value is not None else None
         with self._changed:
             before, known = self._records.get(key, (None, 0))
             if revision <= known:
                 return
+            record = Record.load(value) if value is not None else None
             self._count(before, -1)
             self._count(record, 1)
             if before and record and record.state.terminal and not before.state.terminal:

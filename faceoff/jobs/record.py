@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 from faceoff.errors import FaceOffError, Reason
 from faceoff.jobs.engine import Failure, Operation, State
@@ -84,8 +84,12 @@ class Record:
         return replace(self, state=State.CANCELLED, error=failure, expires=expires, progress=None)
 
     def dump(self) -> bytes:
-        detail = base64.b64encode(self.detail).decode()
-        return json.dumps(asdict(self) | {"detail": detail}, separators=(",", ":")).encode()
+        values = {part.name: getattr(self, part.name) for part in fields(self)} | {
+            "progress": self.progress and vars(self.progress),
+            "error": self.error and vars(self.error),
+            "detail": base64.b64encode(self.detail).decode(),
+        }
+        return json.dumps(values, separators=(",", ":")).encode()
 
     @classmethod
     def load(cls, data: bytes) -> Record:

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from faceoff.errors import FaceOffError, Reason
+from faceoff.jobs import lease as lease_module
+from faceoff.jobs.core import Engine, in_memory
+from faceoff.jobs.engine import Limits, Operation, State
+from faceoff.jobs.worker import Work, Worker
+from faceoff.rooms import Report
+from faceoff.types import Priority, Progress
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    monkeypatch.setattr(lease_module, "_PAUSE", 0.05)
+    engine = in_memory(Limits(lease=1.0))
+    yield engine
+    engine.close()
+
+
+def ended(engine: Engine, work: Work, grace: float = 1.0) -> Operation:
+    job = engine.submit("ann", Priority.INTERACTIVE, b"how", [b"photo"]).id
+    with Worker(engine, work, grace=grace):
+        *_, last = engine.watch("ann", job)
+    return last
+
+
+def test_work_is_done(engine: Engine) -> None:
+    def work(request: bytes, parts: Sequence[bytes], report: Report) -> tuple[bytes, bytes]:
+        report(Progress("attack", 1, 1))
+        return request, parts[0][::-1]
+
+    operation = ended(engine, work)
+    assert (operation.state, operation.detail) == (State.SUCCEEDED, b"how")
+    assert engine.result("ann", operation.id) == b"otohp"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "tries"),
+    [
+        (FaceOffError(Reason.NO_FACE_DETECTED, "No face."), Reason.NO_FACE_DETECTED, 1),
+        (FaceOffError(Reason.SURROGATE_UNAVAILABLE, "Away."), Reason.SURROGATE_UNAVAILABLE, 3),
+        (ValueError("secret pixels"), Reason.INTERNAL, 3),
+    ],
+)
+def test_failures(
+    engine: Engine, error: Exception, reason: Reason, tries: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def work(_: bytes, __: Sequence[bytes], ___: Report) -> tuple[bytes, bytes]:
+        raise error
+
+    operation = ended(engine, work)
+    assert (operation.state, operation.attempts) == (State.FAILED, tries)
+    assert operation.error
+    assert operation.error.reason is reason
+    assert "secret" not in operation.error.message + capfd.readouterr().err
+
+
+def test_a_cancellation_stops_the_work(engine: Engine) -> None:
+    stopped = threading.Event()
+    job = engine.submit("ann", Priority.INTERACTIVE, b"how", [b"photo"]).id
+
+    def work(_: bytes, __: Sequence[bytes], report: Report) -> tuple[bytes, bytes]:
+        try:
+            while True:
+                report(Progress("attack", 1, 2))
+                time.sleep(0.01)
+        finally:
+            stopped.set()
+
+    with Worker(engine, work):
+        while engine.get("ann", job).state is State.QUEUED:
+            time.sleep(0.01)
+        engine.cancel("ann", job)
+        assert stopped.wait(2)
+        assert engine.get("ann", job).state is State.CANCELLED
+
+
+def test_stopping_lets_work_finish(engine: Engine) -> None:
+    began = threading.Event()
+    job = engine.submit("ann", Priority.INTERACTIVE, b"how", [b"photo"]).id
+    later = engine.submit("ann", Priority.INTERACTIVE, b"how", [b"photo"]).id
+
+    def work(_: bytes, __: Sequence[bytes], ___: Report) -> tuple[bytes, bytes]:
+        began.set()
+        time.sleep(0.5)
+        return b"", b"result"
+
+    with Worker(engine, work, grace=5.0):
+        assert began.wait(2)
+    assert engine.result("ann", job) == b"result"
+    assert engine.get("ann", later).state is State.QUEUED
+
+
+def test_stopping_hands_back_what_takes_too_long(engine: Engine) -> None:
+    began = threading.Event()
+    job = engine.submit("ann", Priority.INTERACTIVE, b"how", [b"photo"]).id
+
+    def work(_: bytes, __: Sequence[bytes], report: Report) -> tuple[bytes, bytes]:
+        while True:
+            report(Progress("attack", 1, 2))
+            began.set()
+            time.sleep(0.01)
+
+    with Worker(engine, work, grace=0.2):
+        assert began.wait(2)
+    assert (engine.get("ann", job).state, engine.get("ann", job).attempts) == (State.QUEUED, 0)
+    lease = engine.take(0.5)
+    assert lease
+    assert lease.operation.id == job
