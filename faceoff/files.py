@@ -11,9 +11,12 @@ from pathlib import Path
 
 from faceoff.errors import FaceOffError, Reason
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
-def write_atomically(path: Path, data: bytes | Iterable[bytes], overwrite: bool = True) -> None:
-    """Write ``data`` (bytes, or chunks of them) under a temporary name beside ``path``, then rename.
+
+def write_atomically(path: Path, data: bytes | Iterable[bytes], overwrite: bool = True, private: bool = False) -> None:
+    """Write ``data`` (bytes, or chunks of them) under a temporary name beside ``path``, then rename. Only its owner may read or
+    write a ``private`` file.
 
     Whatever goes wrong, an exception of the chunks' iterator included, ``path`` is as it was and nothing is left beside
     it. Raises INVALID_ARGUMENT when ``path`` exists and ``overwrite`` is false or the folder cannot be written to, and
@@ -24,7 +27,7 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes], overwrite: bool 
     temporary = path.with_name(f".faceoff-{secrets.token_hex(8)}.tmp")
     try:
         with disk_errors(path):
-            with temporary.open("xb") as file:
+            with os.fdopen(os.open(temporary, _NEW, 0o600 if private else 0o666), "wb") as file:
                 for chunk in (data,) if isinstance(data, bytes) else data:
                     file.write(chunk)
                 file.flush()
