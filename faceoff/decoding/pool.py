@@ -26,20 +26,19 @@ MEMORY = 1536 * 1024 * 1024
 _START_SECONDS = 60.0
 _END_SECONDS = 5.0
 _LARGEST_RECEIVE = 2**20
-_BUFFER = 2**20
 
 log = logging.getLogger(__name__)
 
 
 class Decoder:
-    """``decode`` is faceoff.image.decode, in child processes that have little memory, little time and no way out.
+    """``decode`` is faceoff.image.decode, in child processes that have little memory, little time and nothing of ours.
 
     ``processes`` photos are decoded at once; further callers wait. A process is started when it is first needed and
     replaced after ``photos`` or after any failure. ``seconds`` is what one photo may take, ``memory`` a process's
     address space in bytes (on Linux; elsewhere there is no such limit, which is logged). Safe to share between threads.
     """
 
-    def __init__(self, processes: int = 2, photos: int = 200, seconds: int = 30, memory: int = MEMORY) -> None:
+    def __init__(self, processes: int = 2, photos: int = 200, seconds: int = 20, memory: int = MEMORY) -> None:
         self._photos, self._seconds, self._memory = photos, seconds, memory
         # The last one used is the first to be used again: where one process suffices, one is started.
         self._free: queue.LifoQueue[_Child | None] = queue.LifoQueue()
@@ -53,6 +52,9 @@ class Decoder:
         format_name = formats.sniff(data, max_bytes)
         child = self._free.get()
         try:
+            if child and child.ended:
+                child.kill()
+                child = None
             child = child or _Child(self._memory, self._seconds)
             return child.decode(data, format_name)
         finally:
@@ -86,14 +88,12 @@ class _Child:
         self.sound = False
         self._socket, theirs = socket.socketpair()
         with theirs:
-            for end in (self._socket, theirs):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
             command = [sys.executable, "-P", "-B", "-m", worker.__name__, str(memory), str(seconds)]
             # Not forked by multiprocessing, which would import the service's main module, and TensorFlow with it.
             try:
                 self._process = subprocess.Popen(
                     command,
-                    stdin=theirs,
+                    stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                     cwd="/",
@@ -112,6 +112,10 @@ class _Child:
         if ready == worker.READY_WITHOUT_MEMORY_LIMIT:
             log.warning("Photos are decoded without a memory limit: this system has none.")
         self.sound = True
+
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
 
     def decode(self, data: bytes, format_name: str) -> Photo:
         self.sound = False

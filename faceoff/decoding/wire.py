@@ -74,8 +74,11 @@ def to_sheet(head: dict[str, Any], profile: bytes, format_name: str) -> Sheet:
     width = _number(head.get("width"), 1, MAX_SIDE)
     height = _number(head.get("height"), 1, MAX_SIDE)
     mode, warnings = head.get("mode"), head.get("warnings")
-    known = isinstance(mode, str) and mode in CHANNELS and head.get("format") == format_name
-    if width * height > MAX_PIXELS or not known or not isinstance(warnings, list) or len(warnings) > _MOST_WARNINGS:
+    if width * height > MAX_PIXELS or head.get("format") != format_name:
+        raise Nonsense
+    if not isinstance(mode, str) or mode not in CHANNELS:
+        raise Nonsense
+    if not isinstance(warnings, list) or len(warnings) > _MOST_WARNINGS:
         raise Nonsense
     clean = icc.sanitise(profile, b"RGB " if mode.startswith("RGB") else b"GRAY") if profile else None
     return Sheet(width, height, mode, format_name, clean, tuple(map(_text, warnings)))

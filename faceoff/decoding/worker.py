@@ -14,7 +14,7 @@ import sys
 from contextlib import suppress
 
 from faceoff.decoding import wire
-from faceoff.decoding.upright import out_of_memory, read
+from faceoff.decoding.upright import read
 from faceoff.errors import FaceOffError
 
 READY, READY_WITHOUT_MEMORY_LIMIT = b"+", b"-"

@@ -6,7 +6,6 @@ import struct
 import time
 import tracemalloc
 import zlib
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -14,40 +13,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
 from PIL.JpegImagePlugin import JpegImageFile
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from faceoff.errors import FaceOffError, Reason
 from faceoff.image import MAX_BYTES, decode, encode, on_white, to_bytes
 from faceoff.types import Encoding, Photo
+from tests.unit.decoding.files import (
+    SECRET,
+    SIZE_BOMBS,
+    chunk,
+    mpo,
+    pixels,
+    png,
+    save,
+    smooth,
+    srgb_profile,
+    telling_files,
+    thumbnail,
+)
 
-SECRET = b"Anna was here"
 LOSSLESS = [Encoding("PNG"), Encoding("WEBP")]
-
-
-def pixels(height: int = 12, width: int = 20, channels: int = 3, seed: int = 0) -> np.ndarray:
-    shape = (height, width, channels) if channels > 1 else (height, width)
-    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
-
-
-def smooth(height: int = 24, width: int = 32) -> np.ndarray:
-    """What JPEG keeps nearly as it is."""
-    y, x = np.mgrid[0:height, 0:width]
-    return np.stack([80 + 4 * x, 60 + 5 * y, 200 - 2 * x - 2 * y], axis=2).astype(np.uint8)
-
-
-def save(image: Image.Image, format_name: str, **options: object) -> bytes:
-    file = io.BytesIO()
-    image.save(file, format_name, **options)
-    return file.getvalue()
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def png(width: int, height: int, rows: bytes, depth: int = 8, colour: int = 2, extra: bytes = b"") -> bytes:
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + extra + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def levels(photo: Photo) -> np.ndarray:
@@ -177,10 +161,6 @@ def test_other_colour_formats_are_refused(mode: str) -> None:
     assert refused(save(Image.new(mode, (4, 4)), "TIFF")) is Reason.UNSUPPORTED_FORMAT
 
 
-def mpo() -> bytes:
-    return save(Image.fromarray(smooth()), "MPO", save_all=True, append_images=[Image.new("RGB", (32, 24))])
-
-
 def test_of_a_phones_double_photo_the_first_is_taken() -> None:
     photo = decode(mpo())
     assert photo.format == "JPEG"
@@ -282,69 +262,9 @@ def test_too_many_bytes() -> None:
     assert decode(data, max_bytes=len(data)).width == 1
 
 
-def riff(chunks: bytes) -> bytes:
-    return b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WEBP" + chunks
-
-
-def webp_canvas(side: int) -> bytes:
-    inner = save(Image.new("RGB", (8, 8)), "WEBP", lossless=True)[12:]
-    measure = struct.pack("<I", side - 1)[:3]
-    return riff(b"VP8X" + struct.pack("<IB3x", 10, 0) + measure * 2 + inner)
-
-
-def bmp(width: int, height: int) -> bytes:
-    return b"BM" + struct.pack("<IHHIIiiHHIIiiII", 0, 0, 0, 54, 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
-
-
-def tiff_with_a_giant_tile() -> bytes:
-    tags = ImageFileDirectory_v2()
-    for number, value in {256: 16, 257: 16, 258: (8, 8, 8), 259: 8, 262: 2, 277: 3, 322: 30000, 323: 30000}.items():
-        tags[number] = value
-    tags[324], tags[325] = 500, 1000
-    file = io.BytesIO()
-    file.write(b"II*\0" + struct.pack("<I", 8))
-    tags.save(file)
-    return file.getvalue().ljust(500, b"\0") + zlib.compress(bytes(10**6))
-
-
-def many_scans() -> bytes:
-    data = save(Image.new("L", (1000, 1000)), "JPEG", progressive=True)
-    scan = data[data.rindex(b"\xff\xda") : -2]
-    return data[:-2] + scan * 200 + data[-2:]
-
-
-def jpeg_header(width: int, height: int) -> bytes:
-    data = bytearray(save(Image.new("RGB", (8, 8)), "JPEG"))
-    at = data.index(b"\xff\xc0") + 5
-    data[at : at + 4] = struct.pack(">HH", height, width)
-    return bytes(data)
-
-
-def gif_frame(width: int, height: int) -> bytes:
-    """A small screen with a frame that is far larger."""
-    data = bytearray(save(Image.fromarray(smooth()), "GIF"))
-    at = data.index(b",\0\0\0\0") + 5
-    data[at : at + 4] = struct.pack("<HH", width, height)
-    return bytes(data)
-
-
 @pytest.mark.parametrize(
     "data",
-    [
-        png(30000, 30000, bytes(10**7)),
-        png(12000, 12000, bytes(10**7)),
-        png(16385, 10, bytes(10**6)),
-        png(10, 16385, bytes(10**6)),
-        png(7072, 7072, bytes(10**6)),
-        png(2**31 - 1, 2**31 - 1, b""),
-        webp_canvas(30000),
-        bmp(20000, 20000),
-        bmp(20000, -20000),
-        jpeg_header(60000, 60000),
-        gif_frame(60000, 60000),
-        tiff_with_a_giant_tile(),
-        many_scans(),
-    ],
+    SIZE_BOMBS,
     ids=lambda data: f"{len(data)} bytes",
 )
 @pytest.mark.filterwarnings("error")
@@ -444,42 +364,6 @@ def test_pixels_of_another_size() -> None:
 
 
 # What must not go through
-
-
-def srgb_profile() -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def thumbnail() -> bytes:
-    return save(Image.fromarray(pixels(8, 8)), "JPEG")
-
-
-def telling_files() -> Iterator[bytes]:
-    """Files that carry a thumbnail, a comment and texts in every place there is."""
-    image = Image.fromarray(smooth())
-    exif = Image.Exif()
-    exif[270] = SECRET.decode()
-    exif[0x9C9B] = SECRET
-    # A second directory with the thumbnail, as cameras write it.
-    preview = thumbnail()
-    block = exif.tobytes()[6:]
-    first = struct.unpack_from(">I", block, 4)[0] if block[:2] == b"MM" else struct.unpack_from("<I", block, 4)[0]
-    order = ">" if block[:2] == b"MM" else "<"
-    count = struct.unpack_from(order + "H", block, first)[0]
-    link = first + 2 + 12 * count
-    second = struct.pack(order + "H", 2)
-    second += struct.pack(order + "HHII", 0x201, 4, 1, len(block) + 30)
-    second += struct.pack(order + "HHII", 0x202, 4, 1, len(preview)) + bytes(4)
-    block = block[:link] + struct.pack(order + "I", len(block)) + block[link + 4 :] + second + preview
-    telling = b"Exif\0\0" + block
-    xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>" + SECRET + b"</x:xmpmeta>"
-    yield save(image, "JPEG", exif=telling, comment=SECRET, xmp=xmp, icc_profile=srgb_profile()) + SECRET
-    yield save(image, "WEBP", lossless=True, exif=telling, xmp=xmp, icc_profile=srgb_profile())
-    yield save(image, "TIFF", tiffinfo={270: SECRET.decode(), 700: xmp}, icc_profile=srgb_profile())
-    yield save(image, "GIF", comment=SECRET)
-    text = chunk(b"tEXt", b"Comment\0" + SECRET) + chunk(b"zTXt", b"Comment\0\0" + zlib.compress(SECRET))
-    text += chunk(b"iTXt", b"Comment\0\0\0\0\0" + SECRET) + chunk(b"eXIf", block)
-    yield png(32, 24, b"".join(b"\0" + row.tobytes() for row in smooth()), extra=text)
 
 
 @pytest.mark.parametrize("encoding", [*LOSSLESS, Encoding("JPEG")])
