@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from faceoff import image
@@ -50,14 +50,16 @@ class Protection:
     verdicts: tuple[Verdict, ...]
 
 
-def protect(data: bytes, request: Request, rooms: Rooms, report: Report) -> Protection:
-    """Protect the encoded photo ``data``.
+def protect(
+    data: bytes, request: Request, rooms: Rooms, report: Report, decode: Callable[[bytes], Photo] = image.decode
+) -> Protection:
+    """Protect the encoded photo ``data``, which ``decode`` reads: a stranger's in another process (faceoff.decoding.pool).
 
     Raises FaceOffError: the image's own reasons (faceoff.image), VICTIM_IS_SURROGATE, NO_FACE_DETECTED,
     INVALID_ARGUMENT for a face index that is not there, and whatever a room raises. ``report`` may raise to stop.
     """
     check_roles(request)
-    photo = image.decode(data)
+    photo = decode(data)
     report(Progress("detect", 0, 1))
     crops = pick(rooms.detector.detect(photo), request.faces)
     report(Progress("detect", 1, 1))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import grpc
 
 from faceoff.errors import FaceOffError, Reason
-from faceoff.rpc import errors
+from faceoff.rpc import errors, traces
+from faceoff.rpc.headers import with_headers
 from faceoff.rpc.server import MESSAGE_LIMIT
 
 _SERVICE_CONFIG = {
@@ -42,10 +44,10 @@ class Peer:
         self.channel.close()
 
 
-def connect(address: str) -> Peer:
+def connect(address: str, headers: Mapping[str, str] = MappingProxyType({})) -> Peer:
     """The service at ``host:port``; a name with several addresses (a headless service) is called round robin.
 
-    Nothing is sent until the first call.
+    ``headers`` go with every call as metadata. Nothing is sent until the first call.
     """
     options = (
         ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
@@ -57,7 +59,10 @@ def connect(address: str) -> Peer:
         # Services are reached directly; a proxy is for the world outside.
         ("grpc.enable_http_proxy", 0),
     )
-    return Peer(address, grpc.insecure_channel(address, options))
+    channel = grpc.insecure_channel(address, options)
+    if headers or traces.on():
+        channel = with_headers(channel, lambda: {**headers, **traces.headers()})
+    return Peer(address, channel)
 
 
 @dataclass(frozen=True)

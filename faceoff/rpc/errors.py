@@ -63,12 +63,18 @@ def to_status(error: FaceOffError, retry: bool = False) -> Status:
     failed in the middle has used up its own retries on whatever it needed.
     """
     code = CODES[error.reason]
+    status = rpc_status.to_status(to_message(error))
+    pushback = () if retry else (("grpc-retry-pushback-ms", "-1"),)
+    return Status(code, status.details, (*status.trailing_metadata, *pushback))
+
+
+def to_message(error: FaceOffError) -> status_pb2.Status:
+    """The error as google.rpc has it."""
+    code = CODES[error.reason]
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason.value, domain=DOMAIN)]
     if error.hint:
         details.append(error_details_pb2.LocalizedMessage(locale="en", message=_clip(error.hint)))
-    seconds = error.retry_after
-    if seconds is None and code is grpc.StatusCode.UNAVAILABLE:
-        seconds = RETRY_SECONDS
+    seconds = retry_seconds(error)
     if seconds is not None:
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(round(seconds * 1e9))
@@ -76,9 +82,14 @@ def to_status(error: FaceOffError, retry: bool = False) -> Status:
     packed = [any_pb2.Any() for _ in details]
     for box, detail in zip(packed, details, strict=True):
         box.Pack(detail)
-    status = rpc_status.to_status(status_pb2.Status(code=code.value[0], message=_clip(error.message), details=packed))
-    pushback = () if retry else (("grpc-retry-pushback-ms", "-1"),)
-    return Status(code, status.details, (*status.trailing_metadata, *pushback))
+    return status_pb2.Status(code=code.value[0], message=_clip(error.message), details=packed)
+
+
+def retry_seconds(error: FaceOffError) -> float | None:
+    """After how many seconds the caller may try again; None where that would not help."""
+    if error.retry_after is None and CODES[error.reason] is grpc.StatusCode.UNAVAILABLE:
+        return RETRY_SECONDS
+    return error.retry_after
 
 
 def from_rpc_error(error: grpc.RpcError, address: str) -> FaceOffError:
@@ -94,16 +105,24 @@ def _from_details(error: grpc.Call) -> FaceOffError | None:
         status = rpc_status.from_call(error)
     except (ValueError, DecodeError):
         return None
+    return from_message(status) if status else None
+
+
+def from_message(status: status_pb2.Status) -> FaceOffError | None:
+    """None for a status that is not ours or of a reason we do not know."""
     info, hint, retry = (
         error_details_pb2.ErrorInfo(),
         error_details_pb2.LocalizedMessage(),
         error_details_pb2.RetryInfo(),
     )
-    for detail in status.details if status else ():
-        for known in (info, hint, retry):
-            if detail.Is(known.DESCRIPTOR):
-                detail.Unpack(known)
-    if status is None or info.domain != DOMAIN or info.reason not in Reason.__members__:
+    try:
+        for detail in status.details:
+            for known in (info, hint, retry):
+                if detail.Is(known.DESCRIPTOR):
+                    detail.Unpack(known)
+    except DecodeError:
+        return None
+    if info.domain != DOMAIN or info.reason not in Reason.__members__:
         return None
     seconds = retry.retry_delay.ToNanoseconds() / 1e9 if retry.HasField("retry_delay") else None
     return FaceOffError(Reason(info.reason), status.message, hint.message, seconds)

@@ -20,7 +20,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from faceoff.errors import FaceOffError, Reason
-from faceoff.rpc import errors, logs, metrics
+from faceoff.rpc import errors, logs, metrics, traces
 from faceoff.rpc.errors import Status
 
 LONGEST_CALL = 600.0
@@ -30,7 +30,7 @@ MESSAGE_LIMIT = 256 * 1024 * 1024
 """Between services: a photo of 25 MB, its result as PNG of 50 megapixels, crops and masks of half a megabyte a face."""
 
 _SPARE_THREADS = 8  # answer health checks, and refuse calls, while every other thread is at work
-_OURS = "/faceoff."
+_OURS = ("/faceoff.", "/google.longrunning.")
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,12 @@ def settings(options: argparse.Namespace, message_limit: int = MESSAGE_LIMIT) ->
 class Server:
     """One service on one port. Health says NOT_SERVING from ``start`` to ``ready`` and from ``stop`` on."""
 
-    def __init__(self, service: str, add: Callable[[grpc.Server], None], settings: Settings) -> None:
-        """``service`` is the full name, ``add`` the generated ``add_XServicer_to_server`` with its servicer."""
-        self._names = (service, health.OVERALL_HEALTH)
+    def __init__(
+        self, service: str, add: Callable[[grpc.Server], None], settings: Settings, also: tuple[str, ...] = ()
+    ) -> None:
+        """``service`` is the full name, ``add`` the generated ``add_XServicer_to_server`` with its servicer; services of other
+        names that ``add`` adds are in ``also``."""
+        self._names = (service, *also, health.OVERALL_HEALTH)
         self._settings = settings
         self._health = health.HealthServicer()
         self._metrics: Any = None
@@ -96,12 +99,16 @@ class Server:
         )
         add(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((service, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        reflection.enable_server_reflection((service, *also, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
         self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
         try:
             self.port = self._server.add_insecure_port(settings.listen)
         except RuntimeError:
             raise _taken(settings.listen) from None
+
+    @property
+    def address(self) -> str:
+        return f"{self._settings.listen.rpartition(':')[0]}:{self.port}"
 
     @property
     def metrics_port(self) -> int:
@@ -148,19 +155,25 @@ def serve(
     warm_up: Callable[[], object] = lambda: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Health turns to SERVING once ``warm_up`` has returned."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    traces.on()  # says at once, not at the first call, what is missing for them
+    stop = stopping()
     server = Server(service, add, settings)
     server.start()
     warm_up()
     server.ready()
-    host = settings.listen.rpartition(":")[0]
-    logs.event("serving", service=service, address=f"{host}:{server.port}")
+    logs.event("serving", service=service, address=server.address)
     stop.wait()
     logs.event("draining", service=service)
     server.stop()
     logs.event("stopped", service=service)
+
+
+def stopping() -> threading.Event:
+    """What SIGTERM and SIGINT set from now on."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def remaining(context: grpc.ServicerContext) -> float:
@@ -190,17 +203,21 @@ class Interceptor(grpc.ServerInterceptor):
 
     def _unary(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Any]:
         def call(request: Any, context: grpc.ServicerContext) -> Any:
-            with _Call(method, context, self._slots):
+            with traces.call(method, _headers(context)), _Call(method, context, self._slots):
                 return behaviour(request, context)
 
         return call
 
     def _stream(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Any]:
         def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-            with _Call(method, context, self._slots):
+            with traces.call(method, _headers(context)), _Call(method, context, self._slots):
                 yield from behaviour(request, context)
 
         return call
+
+
+def _headers(context: grpc.ServicerContext) -> dict[str, str]:
+    return {entry.key: entry.value for entry in context.invocation_metadata() if entry.key == "traceparent"}
 
 
 class _Call:

@@ -154,27 +154,31 @@ class DeleteProtectionResponse(_message.Message):
     def __init__(self, receipt: _Optional[_Union[DeletionReceipt, _Mapping]] = ...) -> None: ...
 
 class DeletionReceipt(_message.Message):
-    __slots__ = ("name", "delete_time", "blobs")
+    __slots__ = ("name", "delete_time", "photos", "keys")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DELETE_TIME_FIELD_NUMBER: _ClassVar[int]
-    BLOBS_FIELD_NUMBER: _ClassVar[int]
+    PHOTOS_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
     name: str
     delete_time: _timestamp_pb2.Timestamp
-    blobs: int
-    def __init__(self, name: _Optional[str] = ..., delete_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., blobs: _Optional[int] = ...) -> None: ...
+    photos: int
+    keys: int
+    def __init__(self, name: _Optional[str] = ..., delete_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., photos: _Optional[int] = ..., keys: _Optional[int] = ...) -> None: ...
 
 class ProtectionMetadata(_message.Message):
-    __slots__ = ("state", "progress", "attempts", "create_time", "update_time", "expire_time")
+    __slots__ = ("state", "progress", "attempts", "create_time", "expire_time", "priority", "has_result")
     STATE_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
-    UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    HAS_RESULT_FIELD_NUMBER: _ClassVar[int]
     state: ProtectionState
     progress: _types_pb2.Progress
     attempts: int
     create_time: _timestamp_pb2.Timestamp
-    update_time: _timestamp_pb2.Timestamp
     expire_time: _timestamp_pb2.Timestamp
-    def __init__(self, state: _Optional[_Union[ProtectionState, str]] = ..., progress: _Optional[_Union[_types_pb2.Progress, _Mapping]] = ..., attempts: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    priority: _types_pb2.Priority
+    has_result: bool
+    def __init__(self, state: _Optional[_Union[ProtectionState, str]] = ..., progress: _Optional[_Union[_types_pb2.Progress, _Mapping]] = ..., attempts: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., priority: _Optional[_Union[_types_pb2.Priority, str]] = ..., has_result: _Optional[bool] = ...) -> None: ...

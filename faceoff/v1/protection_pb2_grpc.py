@@ -89,7 +89,7 @@ class ProtectionServiceServicer:
 
         Up: as in Protect. A message is at most 4 MiB, a photo at most 25 MB. The metadata `idempotency-key` (1 to 255 visible
         ASCII characters) makes the call safe to repeat: the same key with the same upload is answered with the same operation,
-        with another upload refused with IDEMPOTENCY_MISMATCH.
+        with another upload refused with IDEMPOTENCY_CONFLICT.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 
+from faceoff.decoding.pool import Decoder
+from faceoff.jobs import core, jetstream
+from faceoff.rpc import logs, traces
 from faceoff.rpc.connect import connect
 from faceoff.rpc.remote import remote_rooms
-from faceoff.rpc.server import run, serve
-from faceoff.v1.protection_pb2_grpc import add_ProtectionServiceServicer_to_server
-from services.gateway.servicer import ProtectionServicer
+from faceoff.rpc.server import run, stopping
+from services.gateway.gateway import opened
 from services.gateway.settings import parse
 
 
 def main() -> None:
     settings = parse()
+    traces.on()  # says at once what is missing for them
+    stop = stopping()
     rooms = partial(
         remote_rooms,
         connect(settings.detector),
@@ -21,8 +26,16 @@ def main() -> None:
         connect(settings.amplifier),
         connect(settings.verifier),
     )
-    add = partial(add_ProtectionServiceServicer_to_server, ProtectionServicer(rooms))
-    serve("faceoff.v1.ProtectionService", add, settings.server)
+    with (
+        closing(jetstream.connect(settings.nats) if settings.nats else core.in_memory()) as jobs,
+        Decoder() as decoder,
+        opened(settings, jobs, authenticator(settings), rooms, decoder.decode) as addresses,
+    ):
+        for service, address in addresses.items():
+            logs.event("serving", service=service, address=address)
+        stop.wait()
+        logs.event("draining", service="gateway")
+    logs.event("stopped", service="gateway")
 
 
 if __name__ == "__main__":

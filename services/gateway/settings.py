@@ -17,13 +17,17 @@ ROOMS = {"detector": 50051, "attacker": 50052, "amplifier": 50053, "verifier": 5
 
 @dataclass(frozen=True)
 class Settings:
-    """The addresses of the rooms' services, beside the gateway's own."""
+    """The addresses of the rooms' services, beside the gateway's own. ``http`` is ``host:port`` of the HTTP door; empty: this
+    process has workers and no door. No ``nats``: jobs are in memory and end with the process."""
 
     server: server.Settings
     detector: str
     attacker: str
     amplifier: str
     verifier: str
+    http: str = ""
+    nats: str = ""
+    workers: int = 4
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
@@ -34,7 +38,31 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         variable = f"FACEOFF_{room.upper()}"
         default = os.environ.get(variable, f"127.0.0.1:{port}")
         parser.add_argument(f"--{room}", default=default, help=f"[{variable}] host:port of the {room}")
+    env = os.environ.get
+    parser.add_argument(
+        "--http", default=env("FACEOFF_HTTP", "127.0.0.1:8080"), help="[FACEOFF_HTTP] host:port of the HTTP door"
+    )
+    parser.add_argument(
+        "--nats", default=env("FACEOFF_NATS", ""), help="[FACEOFF_NATS] URL of the broker; without, jobs end with the process"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=env("FACEOFF_WORKERS", "4"), help="[FACEOFF_WORKERS] photos protected at once by this process"
+    )
+    parser.add_argument(
+        "--worker-only", action="store_true", help="open no door: work on the broker's jobs"
+    )
     options = parser.parse_args(arguments)
+    if options.workers < 0:
+        parser.error("--workers is 0 or more")
+    if not options.nats and (options.worker_only or not options.workers):
+        parser.error("jobs in memory are for one process that has both door and workers: give --nats")
     return Settings(
-        server.settings(options, MESSAGE_LIMIT), options.detector, options.attacker, options.amplifier, options.verifier
+        server.settings(options, MESSAGE_LIMIT),
+        options.detector,
+        options.attacker,
+        options.amplifier,
+        options.verifier,
+        "" if options.worker_only else options.http,
+        options.nats,
+        options.workers,
     )

@@ -36,7 +36,7 @@ from faceoff.networks.card import Card
 from faceoff.networks.home import Home
 from faceoff.pipeline import Request, Rooms
 from faceoff.rpc import convert
-from faceoff.rpc.clients import ProtectionClient
+from faceoff.client import Client
 from faceoff.rpc.serving import ServingNetworks
 from faceoff.types import Outcome, Plan, Progress
 from faceoff.v1 import protection_pb2
@@ -277,8 +277,8 @@ def networks(house: tuple[str, Watched], model_server: ModelServer) -> Iterator[
 
 
 @pytest.fixture
-def client(house: tuple[str, Watched], networks: Watched) -> Iterator[ProtectionClient]:
-    with closing(ProtectionClient(house[0])) as client:
+def client(house: tuple[str, Watched], networks: Watched) -> Iterator[Client]:
+    with closing(Client(house[0])) as client:
         yield client
 
 
@@ -312,7 +312,7 @@ def refusal(address: str, data: bytes, request: Request = REQUEST, timeout: floa
 
 class TestGateway:
     @pytest.mark.parametrize("name", BAD)
-    def test_bad_photos(self, name: str, house: tuple[str, Watched], client: ProtectionClient) -> None:
+    def test_bad_photos(self, name: str, house: tuple[str, Watched], client: Client) -> None:
         data, reason = BAD[name]
         assert refusal(house[0], data) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
         with pytest.raises(FaceOffError) as caught:
@@ -334,7 +334,7 @@ class TestGateway:
         assert refusal(house[0], GOOD, request_) == (code, reason)
 
     def test_no_model_server_and_then_one(
-        self, client: ProtectionClient, networks: Watched, model_server: ModelServer
+        self, client: Client, networks: Watched, model_server: ModelServer
     ) -> None:
         model_server.stop()
         networks.give_up_after(1.0)
@@ -347,7 +347,7 @@ class TestGateway:
         assert works(client)
 
     def test_a_model_server_that_restarts_between_two_calls(
-        self, client: ProtectionClient, model_server: ModelServer
+        self, client: Client, model_server: ModelServer
     ) -> None:
         assert works(client)
         model_server.stop()
@@ -355,7 +355,7 @@ class TestGateway:
         assert works(client)
 
     def test_a_model_server_that_restarts_in_mid_attack(
-        self, client: ProtectionClient, networks: Watched, model_server: ModelServer
+        self, client: Client, networks: Watched, model_server: ModelServer
     ) -> None:
         """The photo waits for it, and is the same as if nothing had happened."""
         undisturbed = client.protect(GOOD, REQUEST, ignore, 60)
@@ -379,7 +379,7 @@ class TestGateway:
         networks.before = lambda chunks: model_server.stop() if chunks else None
         assert refusal(house[0], GOOD) == (grpc.StatusCode.UNAVAILABLE, Reason.SURROGATE_UNAVAILABLE)
 
-    def test_a_deadline_too_short(self, client: ProtectionClient, networks: Watched) -> None:
+    def test_a_deadline_too_short(self, client: Client, networks: Watched) -> None:
         assert works(client)
         networks.before, networks.chunks = lambda chunks: time.sleep(0.2), 0
         endless = Request(Plan(surrogates=("a",), iterations=10_000), victims=("b",))
@@ -394,6 +394,6 @@ class TestGateway:
         assert works(client)
 
 
-def works(client: ProtectionClient) -> bool:
+def works(client: Client) -> bool:
     (verdict,) = client.protect(GOOD, REQUEST, ignore, 60).verdicts
     return verdict.outcome is not Outcome.ERROR

@@ -2,26 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
 
+from faceoff import image
+from faceoff.jobs import core
+from faceoff.jobs.engine import Jobs, Limits
 from faceoff.pipeline import Rooms
-from faceoff.rpc.connect import connect
+from faceoff.rpc import server
+from faceoff.rpc.connect import Deadline, connect
 from faceoff.rpc.remote import remote_rooms
-from faceoff.rpc.server import Settings
+from faceoff.tenants.principal import Authenticator, Headers, Principal, Scope, bearer, unauthenticated
 from faceoff.testing import served
 from faceoff.v1.amplifier_pb2_grpc import add_AmplifierServiceServicer_to_server
 from faceoff.v1.attacker_pb2_grpc import add_AttackerServiceServicer_to_server
 from faceoff.v1.detector_pb2_grpc import add_DetectorServiceServicer_to_server
-from faceoff.v1.protection_pb2_grpc import add_ProtectionServiceServicer_to_server
 from faceoff.v1.verifier_pb2_grpc import add_VerifierServiceServicer_to_server
 from services.amplifier.servicer import AmplifierServicer
 from services.attacker.servicer import AttackerServicer
 from services.detector.servicer import DetectorServicer
-from services.gateway.servicer import ProtectionServicer
-from services.gateway.settings import MESSAGE_LIMIT
+from services.gateway.gateway import NAME, opened
+from services.gateway.settings import MESSAGE_LIMIT, Settings
 from services.verifier.servicer import VerifierServicer
+
+
+class Open:
+    """Everybody is the tenant ``open``."""
+
+    def authenticate(self, headers: Headers) -> Principal:
+        return Principal("open", frozenset({Scope.PROTECT}), "open")
+
+
+class ByName:
+    """A token is its tenant's name; ``nobody`` may do nothing."""
+
+    def authenticate(self, headers: Headers) -> Principal:
+        tenant = bearer(headers)
+        if not tenant.isalpha():
+            raise unauthenticated("The key is not known.")
+        return Principal(tenant, frozenset() if tenant == "nobody" else frozenset({Scope.PROTECT}), tenant)
+
+
+@dataclass(frozen=True)
+class House:
+    """Where a gateway listens: ``grpc`` is ``host:port``, ``http`` a URL; ``jobs`` are those behind it."""
+
+    grpc: str
+    http: str
+    jobs: Jobs
+
+
+@contextmanager
+def house(
+    rooms: Callable[[Deadline], Rooms],
+    authenticator: Authenticator | None = None,
+    limits: Limits = Limits(),  # noqa: B008  (frozen)
+    workers: int = 2,
+) -> Iterator[House]:
+    """A gateway whose photos are protected in ``rooms``."""
+    settings = Settings(
+        server.Settings(grace=1.0, message_limit=MESSAGE_LIMIT), "", "", "", "", "127.0.0.1:0", workers=workers
+    )
+    with (
+        closing(core.in_memory(limits)) as jobs,
+        opened(settings, jobs, authenticator or Open(), rooms, image.decode) as addresses,
+    ):
+        yield House(addresses[NAME], f"http://{addresses['http']}", jobs)
 
 
 @contextmanager
@@ -36,10 +84,7 @@ def gateway(rooms: Rooms) -> Iterator[str]:
     with ExitStack() as stack:
         peers = {}
         for name, add in adders.items():
-            server = stack.enter_context(served(f"faceoff.v1.{name}Service", add))
-            peers[name.lower()] = connect(f"127.0.0.1:{server.port}")
+            room = stack.enter_context(served(f"faceoff.v1.{name}Service", add))
+            peers[name.lower()] = connect(room.address)
             stack.callback(peers[name.lower()].close)
-        servicer = ProtectionServicer(lambda deadline: remote_rooms(**peers, deadline=deadline))
-        add = partial(add_ProtectionServiceServicer_to_server, servicer)
-        settings = Settings(grace=1.0, message_limit=MESSAGE_LIMIT)
-        yield f"127.0.0.1:{stack.enter_context(served('faceoff.v1.ProtectionService', add, settings)).port}"
+        yield stack.enter_context(house(lambda deadline: remote_rooms(**peers, deadline=deadline))).grpc

@@ -18,16 +18,15 @@ from faceoff.amplify import LocalAmplifier
 from faceoff.errors import FaceOffError, Reason
 from faceoff.pipeline import Request, Rooms
 from faceoff.rpc import convert
-from faceoff.rpc.clients import ProtectionClient
+from faceoff.client import Client
 from faceoff.rpc.connect import calling, connect
 from faceoff.rpc.remote import remote_rooms
-from faceoff.testing import BoxDetector, FixedVerifier, NoiseAttacker, picture, served
+from faceoff.testing import BoxDetector, FixedVerifier, NoiseAttacker, picture
 from faceoff.types import Encoding, Photo, Plan, Progress, Terms, Verdict, View
 from faceoff.v1 import protection_pb2
-from faceoff.v1.protection_pb2_grpc import ProtectionServiceStub, add_ProtectionServiceServicer_to_server
-from services.gateway.servicer import ProtectionServicer
+from faceoff.v1.protection_pb2_grpc import ProtectionServiceStub
 from services.gateway.settings import MESSAGE_LIMIT
-from tests.services.house import gateway
+from tests.services.house import gateway, house
 from tests.services.test_convert import plain
 
 FAST = Plan(iterations=3, epsilon=0.05)
@@ -64,13 +63,13 @@ def address(rooms: Rooms) -> Iterator[str]:
 
 
 @pytest.fixture
-def client(address: str) -> Iterator[ProtectionClient]:
-    client = ProtectionClient(address)
+def client(address: str) -> Iterator[Client]:
+    client = Client(address)
     yield client
     client.close()
 
 
-def test_a_server_protects_as_this_process_does(client: ProtectionClient, rooms: Rooms, data: bytes) -> None:
+def test_a_server_protects_as_this_process_does(client: Client, rooms: Rooms, data: bytes) -> None:
     request = Request(FAST, Encoding("WEBP"), faces=(1, 0), victims=("a", "b"))
     here: list[Progress] = []
     there: list[Progress] = []
@@ -86,7 +85,7 @@ def test_a_server_protects_as_this_process_does(client: ProtectionClient, rooms:
     assert there == here
 
 
-def test_five_megabytes_go_up_and_come_down(client: ProtectionClient) -> None:
+def test_five_megabytes_go_up_and_come_down(client: Client) -> None:
     large = file_of(np.random.default_rng(0).random((1300, 1400, 3), np.float32))
     result = client.protect(large, Request(FAST, faces=(0,)), ignore, 60)
     assert len(large) > 5_000_000
@@ -94,7 +93,7 @@ def test_five_megabytes_go_up_and_come_down(client: ProtectionClient) -> None:
     assert image.decode(result.candidate.data).pixels.shape == (1300, 1400, 3)
 
 
-def test_errors_of_every_depth_arrive(client: ProtectionClient, data: bytes) -> None:
+def test_errors_of_every_depth_arrive(client: Client, data: bytes) -> None:
     with pytest.raises(FaceOffError) as caught:
         client.protect(data, Request(FAST, faces=(7,)), ignore, 30)
     assert (caught.value.reason, caught.value.message) == (Reason.INVALID_ARGUMENT, "There is no face 7.")
@@ -103,7 +102,7 @@ def test_errors_of_every_depth_arrive(client: ProtectionClient, data: bytes) -> 
     assert caught.value.reason in (Reason.INVALID_ARGUMENT, Reason.UNSUPPORTED_FORMAT)
 
 
-def test_a_server_takes_no_gallery(client: ProtectionClient, data: bytes) -> None:
+def test_a_server_takes_no_gallery(client: Client, data: bytes) -> None:
     crops = BoxDetector().detect(image.decode(data))
     with pytest.raises(FaceOffError) as caught:
         client.protect(data, Request(FAST, gallery={"somebody": crops}), ignore, 30)
@@ -111,7 +110,7 @@ def test_a_server_takes_no_gallery(client: ProtectionClient, data: bytes) -> Non
 
 
 def test_a_report_that_raises_reaches_the_attackers_room(
-    client: ProtectionClient, attacker: NoiseAttacker, data: bytes
+    client: Client, attacker: NoiseAttacker, data: bytes
 ) -> None:
     attacker.stopped.clear()
 
@@ -137,7 +136,7 @@ def test_a_client_that_vanishes_reaches_the_attackers_room(address: str, attacke
 
 
 def test_the_deadline_reaches_the_attackers_room(
-    client: ProtectionClient, attacker: NoiseAttacker, data: bytes
+    client: Client, attacker: NoiseAttacker, data: bytes
 ) -> None:
     attacker.stopped.clear()
     began = time.monotonic()
@@ -170,7 +169,7 @@ def test_the_verifier_is_told_the_terms(attacker: NoiseAttacker, data: bytes) ->
 
     terms = Terms((file_of(picture(seed=1)), bytes(convert.CHUNK + 1)), ("azure",), (View.PHOTO, View.JPEG))
     rooms = Rooms(BoxDetector(1), attacker, LocalAmplifier(), Remembering())
-    with gateway(rooms) as address, closing(ProtectionClient(address)) as client:
+    with gateway(rooms) as address, closing(Client(address)) as client:
         client.protect(data, Request(FAST, terms=terms), ignore)
     assert seen == [terms]
 
@@ -236,13 +235,9 @@ def test_a_chunk_over_the_gateways_limit(address: str) -> None:
 
 def test_a_room_that_is_away_is_named(data: bytes) -> None:
     nobody = connect("127.0.0.1:1")
-    rooms = partial(remote_rooms, nobody, nobody, nobody, nobody)
-    add = partial(add_ProtectionServiceServicer_to_server, ProtectionServicer(rooms))
-    with served("faceoff.v1.ProtectionService", add) as server:
-        client = ProtectionClient(f"127.0.0.1:{server.port}")
+    with house(partial(remote_rooms, nobody, nobody, nobody, nobody)) as there, closing(Client(there.grpc)) as client:
         with pytest.raises(FaceOffError) as caught:
             client.protect(data, Request(FAST), ignore, 30)
-        client.close()
     nobody.close()
     assert caught.value.reason is Reason.SERVICE_UNAVAILABLE
     assert "127.0.0.1:1" in caught.value.message

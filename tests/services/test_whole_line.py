@@ -17,7 +17,7 @@ from faceoff.attacks.export import export
 from faceoff.detect import MtcnnDetector
 from faceoff.errors import FaceOffError, Reason
 from faceoff.pipeline import Request, Rooms
-from faceoff.rpc.clients import ProtectionClient
+from faceoff.client import Client
 from faceoff.rpc.serving import ServingNetworks
 from faceoff.types import Encoding, MaskOutcome, Outcome, Photo, Plan, Progress
 from faceoff.verify.verifier import LocalVerifier
@@ -49,8 +49,8 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rooms]:
 
 
 @pytest.fixture(scope="module")
-def client(rooms: Rooms) -> Iterator[ProtectionClient]:
-    with gateway(rooms) as address, closing(ProtectionClient(address)) as client:
+def client(rooms: Rooms) -> Iterator[Client]:
+    with gateway(rooms) as address, closing(Client(address)) as client:
         yield client
 
 
@@ -59,7 +59,7 @@ def ignore(progress: Progress) -> None:
 
 
 def test_a_face_is_protected_and_the_result_is_this_process_own(
-    client: ProtectionClient, rooms: Rooms, data: bytes
+    client: Client, rooms: Rooms, data: bytes
 ) -> None:
     seen: list[Progress] = []
     remote = client.protect(data, REQUEST, seen.append, 120)
@@ -73,7 +73,7 @@ def test_a_face_is_protected_and_the_result_is_this_process_own(
     assert plain(remote.verdicts) == plain(local.verdicts)
 
 
-def test_a_photo_without_a_face(client: ProtectionClient) -> None:
+def test_a_photo_without_a_face(client: Client) -> None:
     pixels = np.full((120, 160, 3), 0.5, np.float32)
     with pytest.raises(FaceOffError) as caught:
         client.protect(image.encode(pixels, Photo(pixels, "PNG", b""), Encoding()), REQUEST, ignore, 60)
@@ -91,7 +91,7 @@ def test_a_photo_without_a_face(client: ProtectionClient) -> None:
     ],
 )
 def test_what_the_rooms_refuse_arrives(
-    client: ProtectionClient, data: bytes, request_: Request, reason: Reason
+    client: Client, data: bytes, request_: Request, reason: Reason
 ) -> None:
     with pytest.raises(FaceOffError) as caught:
         client.protect(data, request_, ignore, 60)

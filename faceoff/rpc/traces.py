@@ -1,0 +1,124 @@
+"""Traces, by the extra ``traces``: off unless OTEL_EXPORTER_OTLP_ENDPOINT is set.
+
+The signatures here are the allow-list, as in faceoff.rpc.logs: a span has ids and names of ours, nothing of a photo, and no
+words of an exception.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import cache
+from typing import Any
+
+from faceoff.errors import FaceOffError, Reason
+from faceoff.rooms import Report
+from faceoff.types import Progress
+
+ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+_SCOPE = "faceoff"
+
+
+@cache
+def _tracer() -> Any:
+    """The process's tracer; None where traces are off. Raises INVALID_ARGUMENT where they are on and cannot be."""
+    if not os.environ.get(ENDPOINT):
+        return None
+    try:
+        from opentelemetry import trace
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError:
+        raise FaceOffError(
+            Reason.INVALID_ARGUMENT, f"{ENDPOINT} is set, but OpenTelemetry is missing.", "Install faceoff[traces]."
+        ) from None
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):
+        provider = TracerProvider()
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        trace.set_tracer_provider(provider)
+    return provider.get_tracer(_SCOPE)
+
+
+def on() -> bool:
+    """Whether there are traces. Raises INVALID_ARGUMENT where they are asked for and cannot be."""
+    return _tracer() is not None
+
+
+def job() -> AbstractContextManager[None]:
+    """Around a worker's work on one photo."""
+    return _span("job", {})
+
+
+def call(method: str, headers: Mapping[str, str]) -> AbstractContextManager[None]:
+    """Around one call that a service answers; ``headers`` may say which trace it belongs to. What happens meanwhile is not
+    below it by itself: a stream's answers are made in whichever thread is free."""
+    return _span(method, {"rpc.method": method}, headers)
+
+
+def stage(name: str) -> AbstractContextManager[None]:
+    return _span(name, {"faceoff.stage": name})
+
+
+def headers() -> dict[str, str]:
+    """What a call has to carry to continue this trace on the other side."""
+    carrier: dict[str, str] = {}
+    if _tracer():
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        TraceContextTextMapPropagator().inject(carrier)
+    return {name: value for name, value in carrier.items() if name == "traceparent"}
+
+
+@contextmanager
+def stages(report: Report) -> Iterator[Report]:
+    """``report``, with a span around each stage that it hears of."""
+    if not _tracer():
+        yield report
+        return
+    current = ""
+    with ExitStack() as stack:
+
+        def traced(progress: Progress) -> None:
+            nonlocal current
+            if progress.stage != current:
+                stack.close()
+                current = progress.stage
+                stack.enter_context(stage(current))
+            report(progress)
+
+        yield traced
+
+
+def _span(
+    name: str, attributes: Mapping[str, str | int], headers: Mapping[str, str] | None = None
+) -> AbstractContextManager[None]:
+    tracer = _tracer()
+    return _recorded(tracer, name, attributes, headers) if tracer else nullcontext()
+
+
+@contextmanager
+def _recorded(
+    tracer: Any, name: str, attributes: Mapping[str, str | int], headers: Mapping[str, str] | None
+) -> Iterator[None]:
+    from opentelemetry.trace import Status, StatusCode, use_span
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    parent = None if headers is None else TraceContextTextMapPropagator().extract(headers)
+    span = tracer.start_span(name, parent, attributes=dict(attributes))
+    # An exception's words may quote anything: only its reason or its type is said.
+    current = (
+        use_span(span, record_exception=False, set_status_on_exception=False) if headers is None else nullcontext()
+    )
+    with current:
+        try:
+            yield
+        except BaseException as error:
+            said = error.reason.value if isinstance(error, FaceOffError) else type(error).__name__
+            span.set_attribute("faceoff.reason", said)
+            span.set_status(Status(StatusCode.ERROR))
+            raise
+        finally:
+            span.end()

@@ -1,0 +1,72 @@
+"""The gateway as a whole: both doors, the workers behind them, and how they end together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+
+from google.longrunning.operations_pb2_grpc import add_OperationsServicer_to_server
+
+from faceoff.jobs.engine import Jobs
+from faceoff.jobs.worker import Worker
+from faceoff.pipeline import Rooms
+from faceoff.rpc import operations
+from faceoff.rpc.connect import Deadline
+from faceoff.rpc.server import Server
+from faceoff.tenants.principal import Authenticator
+from faceoff.v1.protection_pb2_grpc import add_ProtectionServiceServicer_to_server
+from services.gateway.door import Decode, Door
+from services.gateway.http import HttpServer
+from services.gateway.servicer import OperationsServicer, ProtectionServicer
+from services.gateway.settings import Settings
+from services.gateway.web import create_app
+from services.gateway.worker import Sweeper, work
+
+NAME = "faceoff.v1.ProtectionService"
+WORKER = "faceoff.worker"
+_CALLS = 64  # at once: most of them wait for a photo that others compute
+
+
+@contextmanager
+def opened(
+    settings: Settings,
+    jobs: Jobs,
+    authenticator: Authenticator,
+    rooms: Callable[[Deadline], Rooms],
+    decode: Decode,
+) -> Iterator[dict[str, str]]:
+    """A gateway at work: the addresses of its ports by service. ``rooms`` gives the rooms that work until a deadline, ``decode``
+    reads strangers' photos. In the end it takes nothing new, and what runs has the grace period: first the doors', then the
+    workers'."""
+    door = Door(jobs, authenticator, decode)
+
+    def add(server: Any) -> None:
+        add_ProtectionServiceServicer_to_server(ProtectionServicer(door, rooms), server)
+        add_OperationsServicer_to_server(OperationsServicer(door), server)
+
+    limits = replace(settings.server, calls=_CALLS)
+    with ExitStack() as stack:
+        stack.enter_context(Sweeper(jobs))
+        stack.enter_context(Worker(jobs, work(rooms, decode), settings.workers, settings.server.grace))
+        if settings.http:
+            server = Server(NAME, add, limits, (operations.SERVICE,))
+            http = HttpServer(create_app(door), settings.http, settings.server.grace)
+            addresses = {NAME: server.address, "http": http.address}
+            http.start()
+            stack.callback(_together, server.stop, http.stop)
+        else:
+            server = Server(WORKER, lambda _: None, limits)
+            addresses = {WORKER: server.address}
+            stack.callback(server.stop)
+        server.start()
+        server.ready()
+        yield addresses
+
+
+def _together(*ends: Callable[[], None]) -> None:
+    with ThreadPoolExecutor(len(ends)) as pool:
+        for end in [pool.submit(end) for end in ends]:
+            end.result()

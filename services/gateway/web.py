@@ -1,0 +1,310 @@
+"""The gateway over HTTP: the same jobs as over gRPC, in forms and JSON."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from faceoff import __version__
+from faceoff.errors import FaceOffError, Reason
+from faceoff.jobs.engine import Operation
+from faceoff.rpc import convert
+from faceoff.tenants.principal import Principal
+from services.gateway import models, options, problems, upload
+from services.gateway.door import MOST_LISTED, Door
+from services.gateway.middleware import Around
+from services.gateway.models import HealthModel, OperationModel, OperationsModel, ReceiptModel
+from services.gateway.options import Options
+
+_HEARTBEAT = 10.0
+_LOOK = 1.0  # seconds between two looks whether a watcher is still there
+_TYPES = {"PNG": ("image/png", "png"), "JPEG": ("image/jpeg", "jpg"), "WEBP": ("image/webp", "webp")}
+_ABOUT = """Adds a small mask to the faces of a photo, so that face recognition no longer knows them, and checks that it worked.
+
+A photo becomes an operation, which is followed until it is done. Photos and results are kept encrypted, and deleted after the
+time that `expires` says, or at once with DELETE. It lowers the chance of recognition; it cannot promise it."""
+
+
+class _Places:
+    """``most`` at once of what takes memory or a thread; more are refused. Of the event loop's thread only."""
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+        self.threads = CapacityLimiter(most)
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        if not self._free:
+            raise FaceOffError(
+                Reason.OVERLOADED, "The gateway has as many requests as it can take.", "Try again.", retry_after=2.0
+            )
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What the routes stand on. An upload may hold a photo and its references in memory; a watcher holds a thread."""
+
+    door: Door
+    uploads: _Places = field(default_factory=lambda: _Places(8))
+    watchers: _Places = field(default_factory=lambda: _Places(64))
+
+
+@dataclass(frozen=True)
+class Caller:
+    gate: Gate
+    principal: Principal
+
+    async def watch(self, job: str) -> AsyncIterator[Operation]:
+        """The job every second or when it changes, until it has ended."""
+        with self.gate.watchers.one():
+            changes = self.gate.door.watch(self.principal, job, _LOOK)
+            while operation := await to_thread.run_sync(next, changes, None, limiter=self.gate.watchers.threads):
+                yield operation
+
+
+_bearer = HTTPBearer(auto_error=False, description="An API key, or a token of the operator's identity provider.")
+
+
+async def _enter(request: Request, _: Annotated[object, Depends(_bearer)]) -> Caller:
+    gate: Gate = request.app.state.gate
+    return Caller(gate, await run_in_threadpool(gate.door.enter, request.headers.items()))
+
+
+class CreateQuery(Options):
+    wait: Annotated[
+        str, Field(pattern=r"^([0-9]|[1-5][0-9]|60)s$", description="How long to wait for the end, up to 60s.")
+    ] = "0s"
+
+
+class PageQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=MOST_LISTED)] = MOST_LISTED
+    after: Annotated[str, Field(max_length=64, description="The `next` of the page before.")] = ""
+
+
+_Entered = Annotated[Caller, Depends(_enter)]
+_Job = Annotated[str, Path(description="The operation's id.", max_length=64)]
+_PROBLEMS = (401, 403, 404, 422, 429, 503)
+router = APIRouter(responses=problems.documented(*_PROBLEMS))
+
+
+def _body() -> dict[str, Any]:
+    """What OpenAPI says of an upload, which FastAPI does not read itself."""
+    binary = {"type": "string", "format": "binary"}
+    schema = Options.model_json_schema()
+    files = {
+        upload.PHOTO: {**binary, "description": "At most 25 MB."},
+        upload.REFERENCE: {
+            "type": "array",
+            "items": binary,
+            "maxItems": convert.MOST_REFERENCES,
+            "description": "Other photos of the person: does the result still match the best of them?",
+        },
+    }
+    form = {**schema, "properties": files | schema["properties"], "required": [upload.PHOTO]}
+    raw = {"schema": binary}
+    types = ("image/png", "image/jpeg", "image/webp", "application/octet-stream")
+    return {"requestBody": {"required": True, "content": {upload.FORM: {"schema": form}} | dict.fromkeys(types, raw)}}
+
+
+@router.post(
+    "/v1/protections",
+    name="CreateProtection",
+    status_code=202,
+    response_model=OperationModel,
+    responses={
+        200: {"model": OperationModel, "description": "It was done within `wait`."},
+        202: {
+            "description": "It was accepted.",
+            "headers": {"Location": {"schema": {"type": "string"}, "description": "Where the operation is."}},
+        },
+        **problems.documented(409, 413, 415, 504),
+    },
+    openapi_extra=_body(),
+)
+async def create(
+    request: Request,
+    response: Response,
+    caller: _Entered,
+    query: Annotated[CreateQuery, Query()],
+    idempotency_key: Annotated[
+        str,
+        Header(
+            pattern="^[!-~]{1,255}$",
+            description="The same key with the same request is the same operation, with another it is refused (409).",
+        ),
+    ] = "",
+) -> OperationModel:
+    """Protect a photo. Options are query parameters or fields of the form."""
+    with caller.gate.uploads.one():
+        sent = await upload.read(request)
+        request_ = options.with_fields(query, sent.fields).request(sent.references)
+        operation = await to_thread.run_sync(
+            caller.gate.door.submit,
+            caller.principal,
+            request_,
+            sent.photo,
+            idempotency_key,
+            limiter=caller.gate.uploads.threads,
+        )
+    del sent, request_  # waiting needs no photo
+    seconds = int(query.wait[:-1])
+    if seconds and not operation.state.terminal:
+        operation = await _waited(request, caller, operation, seconds)
+    response.headers["Location"] = f"/v1/operations/{operation.id}"
+    response.status_code = 200 if operation.state.terminal else 202
+    return models.operation(operation)
+
+
+@router.get("/v1/operations", name="ListOperations")
+def list_operations(caller: _Entered, query: Annotated[PageQuery, Query()]) -> OperationsModel:
+    """The caller's operations, the newest first."""
+    page = caller.gate.door.list(caller.principal, query.limit, query.after)
+    last = page[-1].id if len(page) == query.limit else None
+    return OperationsModel(operations=[models.operation(operation) for operation in page], next=last)
+
+
+@router.get("/v1/operations/{operation}", name="GetOperation")
+def get_operation(caller: _Entered, operation: _Job) -> OperationModel:
+    return models.operation(caller.gate.door.get(caller.principal, operation))
+
+
+@router.get(
+    "/v1/operations/{operation}/events",
+    name="WatchOperation",
+    response_class=StreamingResponse,
+    responses={200: {"description": "Events `operation`, then `done`.", "content": {"text/event-stream": {}}}},
+)
+async def events(caller: _Entered, operation: _Job) -> StreamingResponse:
+    """The operation now and whenever it changes, as server-sent events, until it is done."""
+    await run_in_threadpool(caller.gate.door.get, caller.principal, operation)  # a problem, not a broken stream
+    return StreamingResponse(_events(caller, operation), media_type="text/event-stream")
+
+
+@router.get(
+    "/v1/operations/{operation}/result",
+    name="GetResult",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The protected photo.",
+            "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind, _ in _TYPES.values()},
+        },
+        **problems.documented(409),
+    },
+)
+def result(caller: _Entered, operation: _Job) -> Response:
+    known = caller.gate.door.get(caller.principal, operation)
+    if known.error:
+        return problems.response(known.error.error(), 409)
+    known, photo = caller.gate.door.result(caller.principal, operation)
+    kind, suffix = _TYPES[models.operation(known).result.format.upper()]  # type: ignore[union-attr]
+    headers = {
+        "Content-Disposition": f'attachment; filename="protected.{suffix}"',
+        "Content-Length": str(len(photo)),
+    }
+    return StreamingResponse(convert.to_chunks(photo), media_type=kind, headers=headers)
+
+
+@router.post(
+    "/v1/operations/{operation}:cancel",
+    name="CancelOperation",
+)
+def cancel(caller: _Entered, operation: _Job) -> OperationModel:
+    """Stop it and destroy its photo. What is done stays as it is."""
+    return models.operation(caller.gate.door.cancel(caller.principal, operation))
+
+
+@router.delete("/v1/operations/{operation}", name="DeleteOperation")
+def delete(caller: _Entered, operation: _Job) -> ReceiptModel:
+    """Stop it if need be, and destroy photo, result and key; the answer is the receipt."""
+    return models.receipt(caller.gate.door.delete(caller.principal, operation))
+
+
+@router.get("/healthz", name="Health", responses={})
+def health() -> HealthModel:
+    return HealthModel(status="ok")
+
+
+async def _waited(request: Request, caller: Caller, operation: Operation, seconds: int) -> Operation:
+    end = time.monotonic() + seconds
+    try:
+        async with aclosing(caller.watch(operation.id)) as changes:
+            async for operation in changes:
+                if time.monotonic() >= end or await request.is_disconnected():
+                    break
+    except FaceOffError:
+        pass  # it was accepted: that it cannot be waited for here is no failure
+    return operation
+
+
+async def _events(caller: Caller, job: str) -> AsyncIterator[str]:
+    last, said = None, time.monotonic()
+    yield "retry: 2000\n\n"
+    try:
+        async with aclosing(caller.watch(job)) as changes:
+            async for operation in changes:
+                if operation != last:
+                    last, said = operation, time.monotonic()
+                    event = "done" if operation.state.terminal else "operation"
+                    yield f"event: {event}\ndata: {models.operation(operation).model_dump_json()}\n\n"
+                elif time.monotonic() - said > _HEARTBEAT:
+                    said = time.monotonic()
+                    yield ": still here\n\n"
+    except FaceOffError as error:
+        yield f'event: problem\ndata: {{"reason": "{error.reason}"}}\n\n'
+
+
+def _problem(request: Request, error: Exception) -> JSONResponse:
+    match error:
+        case FaceOffError():
+            return problems.response(error)
+        case RequestValidationError():
+            return problems.response(options.invalid([detail["loc"] for detail in error.errors()]))
+        case HTTPException(status_code=405):
+            refused = FaceOffError(Reason.INVALID_ARGUMENT, "This path does not take this method.")
+            response = problems.response(refused, 405)
+            response.headers.update(error.headers or {})
+            return response
+        case HTTPException(status_code=404):
+            return problems.response(FaceOffError(Reason.NOT_FOUND, "There is nothing at this path."))
+    raise error
+
+
+def create_app(door: Door) -> FastAPI:
+    """The routes over ``door``, with their description at /openapi.json."""
+    app = FastAPI(docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.gate = Gate(door)
+    app.include_router(router)
+    app.add_middleware(Around)
+    for kind in (FaceOffError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, _problem)
+    app.openapi = lambda: openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def openapi(app: FastAPI) -> dict[str, Any]:
+    if not app.openapi_schema:
+        schema = get_openapi(title="Face-Off", version=__version__, description=_ABOUT, routes=app.routes)
+        schema["components"]["schemas"]["Problem"] = problems.SCHEMA
+        app.openapi_schema = schema
+    return app.openapi_schema
