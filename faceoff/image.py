@@ -11,6 +11,7 @@ sRGB, with a warning.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image
@@ -24,12 +25,15 @@ from faceoff.types import Bytes, Encoding, Float, Photo
 
 _MAX_WEBP_SIDE = 16383
 
+Decode = Callable[[bytes], Photo]
+"""``decode`` in this process, or that of faceoff.decoding.pool.Decoder."""
+
 
 def decode(data: bytes, max_bytes: int = MAX_BYTES) -> Photo:
     """The photo in ``data``; sizes are checked before anything is decoded.
 
     ``max_bytes`` is for results of our own, which may be larger than what a stranger may send. Services decode what
-    strangers send in a child process: faceoff.decoding.Decoder. Raises FaceOffError with UNSUPPORTED_FORMAT,
+    strangers send in a child process: faceoff.decoding.pool.Decoder. Raises FaceOffError with UNSUPPORTED_FORMAT,
     IMAGE_TOO_LARGE, ANIMATED_IMAGE or IMAGE_CORRUPT.
     """
     sheet, strips = read(data, max_bytes)

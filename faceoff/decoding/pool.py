@@ -98,6 +98,7 @@ class _Child:
                     stderr=subprocess.DEVNULL,
                     cwd="/",
                     env=_environment(),
+                    process_group=0,  # Ctrl-C is for the parent, which finishes its photos
                 )
             except OSError:
                 self._socket.close()

@@ -275,15 +275,19 @@ def from_candidate(message: types_pb2.Candidate) -> Candidate:
     )
 
 
-def from_amplify(message: amplifier_pb2.AmplifyRequest) -> tuple[Photo, list[Crop], list[Mask], Plan, Encoding]:
-    photo = image.decode(message.photo)
+def from_amplify(
+    message: amplifier_pb2.AmplifyRequest, decode: image.Decode = image.decode
+) -> tuple[Photo, list[Crop], list[Mask], Plan, Encoding]:
+    photo = decode(message.photo)
     crops = from_crops(message.crops, photo)
     masks = from_masks(message.masks, crops)
     return photo, crops, masks, from_plan(message.plan), from_encoding(message.encoding)
 
 
-def from_verify(message: verifier_pb2.VerifyRequest) -> tuple[Photo, list[Crop], Terms]:
-    photo = image.decode(message.photo)
+def from_verify(
+    message: verifier_pb2.VerifyRequest, decode: image.Decode = image.decode
+) -> tuple[Photo, list[Crop], Terms]:
+    photo = decode(message.photo)
     return photo, from_crops(message.crops, photo), from_terms(message, message.references)
 
 

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from faceoff.decoding.pool import Decoder
 from faceoff.detect import MtcnnDetector
 from faceoff.rpc.server import run, serve
 from faceoff.types import Photo
@@ -17,9 +18,10 @@ from services.detector.settings import parse
 def main() -> None:
     settings = parse()
     detector = MtcnnDetector()
-    add = partial(add_DetectorServiceServicer_to_server, DetectorServicer(detector))
     blank = Photo(np.zeros((64, 64, 3), np.float32), "PNG", b"")
-    serve("faceoff.v1.DetectorService", add, settings, warm_up=lambda: detector.detect(blank))
+    with Decoder() as decoder:
+        add = partial(add_DetectorServiceServicer_to_server, DetectorServicer(detector, decoder.decode))
+        serve("faceoff.v1.DetectorService", add, settings, warm_up=lambda: detector.detect(blank))
 
 
 if __name__ == "__main__":
