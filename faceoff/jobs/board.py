@@ -61,10 +61,10 @@ class Board:
                 self._waiting.pop(key, None)
             self._changed.notify_all()
 
-    def retain(self, keys: set[str], revision: int) -> None:
+    def clear(self) -> None:
         with self._changed:
-            gone = [key for key, (_, known) in self._records.items() if known <= revision and key not in keys]
-        for key in gone:
+            keys = list(self._records)
+        for key in keys:
             self.drop(key)
 
     def drop(self, key: str) -> None:

@@ -18,6 +18,7 @@ from faceoff.types import Progress
 _T = TypeVar("_T")
 
 _REPORT_EVERY = 0.25  # seconds between two writes of the progress of one stage
+_SILENCE = 10.0  # seconds without a word of progress after the broker did not answer
 _PAUSE = 2.0  # seconds before the first repeat; doubled for every further one
 _PATIENCE = 60.0  # seconds for which the end of a job is offered to a broker that does not answer
 
@@ -68,7 +69,9 @@ class Held:
             self._write(lambda record: record.progressed(progress))
         except FaceOffError as error:
             if error.reason is not Reason.SERVICE_UNAVAILABLE:
-                raise  # progress that the broker did not hear of is no reason to stop
+                raise
+            # Progress that the broker did not hear of is no reason to stop, nor to wait for it again and again.
+            self._reported = (progress.stage, time.monotonic() + _SILENCE)
 
     def succeed(self, detail: bytes, photo: bytes) -> None:
         self._check()

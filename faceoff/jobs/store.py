@@ -79,8 +79,8 @@ class Follower(Protocol):
     def apply(self, key: str, revision: int, value: bytes | None) -> None:
         """An operation was written, or erased (None)."""
 
-    def retain(self, keys: set[str], revision: int) -> None:
-        """These are all there were at ``revision``."""
+    def clear(self) -> None:
+        """The table was lost; what it has now comes next."""
 
 
 class Store(Protocol):

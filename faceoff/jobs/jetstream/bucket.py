@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple
 
+from nats.aio.msg import Msg
+from nats.errors import NoRespondersError
 from nats.js.api import Header
 from nats.js.errors import APIError, NotFoundError
 
@@ -11,7 +15,17 @@ from faceoff.jobs.jetstream.loop import Loop
 from faceoff.jobs.store import Entry
 
 _STALE = (10071, 10164)  # wrong last sequence
+_NO_MORE = ("204", "404")  # the end of a batch, nothing newer
+_BATCH = 256  # changes in one answer
 _MARKER = 3600  # seconds for which whoever follows may have been away and still hear of a deletion
+
+
+class Change(NamedTuple):
+    """``value`` is None for an erasure."""
+
+    key: str
+    revision: int
+    value: bytes | None
 
 
 class Bucket:
@@ -36,6 +50,36 @@ class Bucket:
     def names(self) -> Iterable[str]:
         info = self._loop.run(lambda: self._loop.stream.stream_info(self._stream, subjects_filter=f"{self._prefix}>"))
         return [subject.removeprefix(self._prefix) for subject in info.state.subjects or ()]
+
+    async def since(self, revision: int) -> list[Change]:
+        """The next changes after ``revision``, in their order; none when there are no newer ones."""
+        request = {"seq": revision + 1, "next_by_subj": f"{self._prefix}>", "batch": _BATCH}
+        inbox = self._loop.client.new_inbox()
+        answers = await self._loop.client.subscribe(inbox)
+        changes: list[Change] = []
+        try:
+            subject = f"$JS.API.DIRECT.GET.{self._stream}"
+            await self._loop.client.publish(subject, json.dumps(request).encode(), reply=inbox)
+            while True:
+                message = await answers.next_msg(self._loop.timeout)
+                headers = message.headers or {}
+                status = headers.get(Header.STATUS.value)
+                if status in _NO_MORE:
+                    return changes
+                if status:
+                    raise NoRespondersError
+                key = headers["Nats-Subject"].removeprefix(self._prefix)
+                value = None if "KV-Operation" in headers else message.data
+                changes.append(Change(key, int(headers["Nats-Sequence"]), value))
+        finally:
+            await answers.unsubscribe()
+
+    async def newest(self) -> int:
+        return (await self._loop.stream.stream_info(self._stream)).state.last_seq
+
+    async def listen(self, heard: Callable[[Msg], Awaitable[None]]) -> None:
+        """Call ``heard`` at every write, as far as the connection lets one hear."""
+        await self._loop.client.subscribe(f"{self._prefix}>", cb=heard)
 
     async def _read(self, key: str) -> Entry | None:
         try:

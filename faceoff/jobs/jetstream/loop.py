@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import ssl
 import threading
@@ -83,13 +84,15 @@ class Loop:
 
     def close(self) -> None:
         async def end() -> None:
-            await self.client.close()
-            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            with contextlib.suppress(Error, TimeoutError, OSError):  # a server that is away hears no farewell
+                await asyncio.wait_for(self.client.close(), self.timeout)
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            if tasks:
+                await asyncio.wait(tasks, timeout=self.timeout)
 
-        asyncio.run_coroutine_threadsafe(end(), self._loop).result(self.timeout)
+        asyncio.run_coroutine_threadsafe(end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -5,8 +5,8 @@ import contextlib
 import ssl
 import threading
 
+from nats.aio.msg import Msg
 from nats.errors import Error
-from nats.js.kv import KV_DEL, KV_PURGE
 
 from faceoff.errors import FaceOffError
 from faceoff.jobs.engine import Limits
@@ -17,14 +17,15 @@ from faceoff.jobs.jetstream.loop import Loop
 from faceoff.jobs.jetstream.queue import Queue
 from faceoff.jobs.store import Follower
 
-_QUIET = 5.0  # seconds without a change after which a follower looks whether it has missed one
+_QUIET = 1.0  # seconds without a change after which a follower looks whether it has missed one
+_PAUSE = 0.5  # seconds before it asks a server again that did not answer
+_FIRST = 60.0  # seconds for everything that there is
 
 
 class JetStreamStore:
     def __init__(self, url: str, limits: Limits, replicas: int, tls: ssl.SSLContext | None) -> None:
         self._loop = Loop(url, tls)
         self._configs = streams.configs(limits, replicas)
-        self._reconnected = asyncio.Event()
         try:
             self._loop.connect(self._on_reconnect)
             self._loop.run(self._ensure)
@@ -40,7 +41,7 @@ class JetStreamStore:
     def follow(self, follower: Follower) -> None:
         complete = threading.Event()
         self._loop.start(self._follow(follower, complete))
-        if not complete.wait(self._loop.timeout):
+        if not complete.wait(_FIRST):
             raise self._loop.unavailable()
 
     def close(self) -> None:
@@ -51,44 +52,31 @@ class JetStreamStore:
 
     async def _on_reconnect(self) -> None:
         """The server may have come back without what it had."""
-        self._reconnected.set()
         with contextlib.suppress(Error, TimeoutError, FaceOffError):
             await self._ensure()
 
     async def _follow(self, follower: Follower, complete: threading.Event) -> None:
+        """Read every change by its number, so none is missed whatever happens to the connection or the server."""
+        written = asyncio.Event()
+
+        async def heard(_: Msg) -> None:
+            written.set()
+
+        await self.operations.listen(heard)
+        seen = 0
         while True:
-            with contextlib.suppress(Error, TimeoutError):
-                await self._follow_once(follower, complete)
-            await asyncio.sleep(0.5)
-
-    async def _follow_once(self, follower: Follower, complete: threading.Event) -> None:
-        """Until something may have been missed."""
-        self._reconnected.clear()
-        before = await self._newest()
-        watcher = await (await self._loop.stream.key_value(streams.OPERATIONS)).watchall()
-        try:
-            keys: set[str] | None = set()
-            seen = before
-            while not self._reconnected.is_set():
-                try:
-                    entry = await watcher.updates(_QUIET)  # type: ignore[no-untyped-call]
-                except TimeoutError:
-                    if await self._newest() > seen:
-                        return
+            try:
+                written.clear()
+                while changes := await self.operations.since(seen):
+                    for change in changes:
+                        follower.apply(*change)
+                    seen = changes[-1].revision
+                complete.set()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(written.wait(), _QUIET)
                     continue
-                if entry is None:
-                    follower.retain(keys or set(), before)
-                    keys = None
-                    complete.set()
-                    continue
-                seen = max(seen, entry.revision or 0)
-                erased = entry.operation in (KV_DEL, KV_PURGE)
-                if keys is not None and not erased:
-                    keys.add(entry.key)
-                follower.apply(entry.key, entry.revision or 0, None if erased else entry.value)
-        finally:
-            with contextlib.suppress(Error):  # a cancellation must get through
-                await watcher.stop()  # type: ignore[no-untyped-call]
-
-    async def _newest(self) -> int:
-        return (await self._loop.stream.stream_info(f"KV_{streams.OPERATIONS}")).state.last_seq
+                if await self.operations.newest() < seen:
+                    follower.clear()
+                    seen = 0
+            except (Error, TimeoutError):
+                await asyncio.sleep(_PAUSE)
