@@ -131,7 +131,7 @@ def test_repeats_end(house: House, wire: str) -> None:
 
 @pytest.mark.parametrize("wire", WIRES)
 def test_an_answer_that_comes_too_late_may_have_been_charged(house: House, wire: str) -> None:
-    house.terms(TERMS.replace("timeout: 8", "timeout: 0.5"))
+    house.terms(TERMS.replace("timeout: 8", "timeout: 1"))
     house.server.fault(wire, Fault.SLOW, seconds=20)
     answer = house.victims()[wire].compare(REFERENCE, OTHER)
     assert answer.failure is Outcome.ERROR

@@ -18,14 +18,20 @@ import pytest
 from faceoff.errors import FaceOffError, Reason
 from faceoff.testing.faults import Fault
 from faceoff.types import Outcome
+from faceoff.verify.victims.asking import consented
 from faceoff.verify.victims.budget import Allowance, Budget, Price, micro
 from faceoff.verify.victims.calls import Bill
+from faceoff.verify.victims.settings import victims_from
 from faceoff.verify.victims.store import Store
-from faceoff.verify.victims.together import PER_VICTIM
+from faceoff.verify.victims.together import PER_VICTIM, ask_all
 from tests.unit.verify.victims.house import OTHER, REFERENCE, SAME, TERMS, WIRES, House, person, picture
 
 CENT = Price(Decimal("0.01"), "USD", "2026-01-01")
 TEN_A_DAY = Allowance(Decimal("0.10"), Decimal("0.15"))
+
+FORKS = multiprocessing.get_context("forkserver")
+"""Processes for which the libraries are loaded once."""
+FORKS.set_forkserver_preload([__name__, "boto3"])
 
 
 class Calendar:
@@ -108,9 +114,8 @@ def _spend_all(folder: Path, made: multiprocessing.Queue[int]) -> None:
 
 def test_processes_together_stay_within_the_budget(tmp_path: Path) -> None:
     Store(tmp_path)
-    context = multiprocessing.get_context("spawn")
-    made: multiprocessing.Queue[int] = context.Queue()
-    processes = [context.Process(target=_spend_all, args=(tmp_path, made)) for _ in range(3)]
+    made: multiprocessing.Queue[int] = FORKS.Queue()
+    processes = [FORKS.Process(target=_spend_all, args=(tmp_path, made)) for _ in range(3)]
     for process in processes:
         process.start()
     assert sum(made.get(timeout=60) for _ in processes) == 40
@@ -181,30 +186,24 @@ def test_a_call_that_was_under_way_at_kill_9_is_unknown_and_stays_charged(
     assert house.spent(wire).charged_calls + 1 == house.billed(wire)
 
 
-_ASKS_MANY = """
-import sys
-from pathlib import Path
-from faceoff.verify.victims.together import ask_all
-from tests.unit.verify.victims.house import REFERENCE, House, person, picture
-start = int(sys.argv[2])
-victims = House(None, Path(sys.argv[1])).victims()
-ask_all(victims, [(REFERENCE, picture(person(seed))) for seed in range(start, start + 500)], 100.0)
-"""
+def _ask_many(file: Path, start: int) -> None:
+    probes = [picture(person(seed), side=160) for seed in range(start, start + 150)]
+    ask_all(consented(victims_from(file), WIRES, "tenant"), [(REFERENCE, probe) for probe in probes], 100.0)
 
 
 def test_the_ledger_brackets_the_bill_after_kill_9_at_random_moments(house: House) -> None:
     moments = np.random.default_rng(0).uniform(0.0, 0.5, 4)
     for number, moment in enumerate(moments):
         before = [house.billed(wire) for wire in WIRES]
-        process = subprocess.Popen([sys.executable, "-c", _ASKS_MANY, str(house.file), str(1000 * number)])
+        process = FORKS.Process(target=_ask_many, args=(house.file, 1000 * number))
+        process.start()
         ends = time.monotonic() + 60
         while any(house.billed(wire) < 5 + old for wire, old in zip(WIRES, before, strict=True)):
             assert time.monotonic() < ends
             time.sleep(0.01)
         time.sleep(moment)
         process.kill()
-        process.wait()
-    time.sleep(0.5)  # what was sent is still being answered
+        process.join()
     for wire in WIRES:
         spending = house.spent(wire)
         assert 0 < spending.charged_calls <= house.billed(wire) <= spending.charged_calls + spending.unknown_calls

@@ -13,6 +13,8 @@ from faceoff.testing.faults import Fault
 from faceoff.testing.lookalike import LookAlike, settings
 from faceoff.testing.wires import Keys
 from faceoff.verify.victims import asking
+from faceoff.verify.victims.asking import consented
+from faceoff.verify.victims.settings import victims_from
 from tests.unit.verify.victims.house import OTHER, REFERENCE, TERMS, WIRES, House, find
 
 MARK = "cAnArY"
@@ -47,12 +49,15 @@ def test_no_secret_and_nothing_of_a_photo_comes_out(
     monkeypatch.setattr(asking, "_BACKOFF", lambda _: 0.0)
     said: list[str] = []
     with LookAlike(find, KEYS) as server:
-        house = House(server, settings(tmp_path, server.url, KEYS, TERMS.replace("timeout: 8", "timeout: 1")))
-        for fault in (None, *Fault):
-            for wire in WIRES:
+        house = House(server, settings(tmp_path, server.url, KEYS, TERMS))
+        patient = victims_from(house.file)
+        house.terms(TERMS.replace("timeout: 8", "timeout: 0.3"))
+        hasty = victims_from(house.file)
+        for fault in (None, *Fault):  # each on another account, for which nothing is remembered
+            victims = consented(hasty if fault is Fault.SLOW else patient, WIRES, f"tenant {fault}")
+            for wire, victim in victims.items():
                 if fault is not None:
-                    server.fault(wire, fault, seconds=3 if fault is Fault.SLOW else 0)
-                victim = house.victims()[wire]
+                    server.fault(wire, fault, seconds=60 if fault is Fault.SLOW else 0)
                 said += [repr(victim), repr(vars(victim)), repr(victim.compare(REFERENCE, OTHER))]
         assert len(server.billed) > len(Fault) * len(WIRES) // 2
     out, err = capfd.readouterr()
