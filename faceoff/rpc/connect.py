@@ -15,6 +15,8 @@ from faceoff.errors import FaceOffError, Reason
 from faceoff.rpc import errors, traces
 from faceoff.rpc.headers import with_headers
 from faceoff.rpc.server import MESSAGE_LIMIT
+from faceoff.rpc.tls import Tls
+from faceoff.rpc.tls import channel as tls_channel
 
 _SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
@@ -44,10 +46,11 @@ class Peer:
         self.channel.close()
 
 
-def connect(address: str, headers: Mapping[str, str] = MappingProxyType({})) -> Peer:
+def connect(address: str, headers: Mapping[str, str] = MappingProxyType({}), tls: Tls | None = None) -> Peer:
     """The service at ``host:port``; a name with several addresses (a headless service) is called round robin.
 
-    ``headers`` go with every call as metadata. Nothing is sent until the first call.
+    ``headers`` go with every call as metadata. Nothing is sent until the first call. Without ``tls`` nothing is encrypted;
+    with it, raises INVALID_ARGUMENT when its files cannot be used.
     """
     options = (
         ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
@@ -59,7 +62,7 @@ def connect(address: str, headers: Mapping[str, str] = MappingProxyType({})) -> 
         # Services are reached directly; a proxy is for the world outside.
         ("grpc.enable_http_proxy", 0),
     )
-    channel = grpc.insecure_channel(address, options)
+    channel = tls_channel(address, tls, options) if tls else grpc.insecure_channel(address, options)
     if headers or traces.on():
         channel = with_headers(channel, lambda: {**headers, **traces.headers()})
     return Peer(address, channel)

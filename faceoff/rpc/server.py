@@ -20,8 +20,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from faceoff.errors import FaceOffError, Reason
-from faceoff.rpc import errors, logs, metrics, traces
+from faceoff.rpc import errors, logs, metrics, tls, traces
 from faceoff.rpc.errors import Status
+from faceoff.rpc.tls import Tls
 
 LONGEST_CALL = 600.0
 """Seconds after which a call ends even where its caller set no deadline."""
@@ -37,6 +38,7 @@ _OURS = ("/faceoff.", "/google.longrunning.")
 class Settings:
     """``listen`` and ``metrics`` are ``host:port``; port 0 takes a free one, no ``metrics`` opens none. ``calls`` run
     at once, more are refused; ``grace`` is the seconds that calls have to end after SIGTERM.
+    Without ``tls`` nothing is encrypted.
     """
 
     listen: str = "127.0.0.1:0"
@@ -45,6 +47,7 @@ class Settings:
     grace: float = 30.0
     message_limit: int = MESSAGE_LIMIT
     max_connection_age: float = 300.0
+    tls: Tls | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser, port: int) -> None:
@@ -62,10 +65,18 @@ def add_arguments(parser: argparse.ArgumentParser, port: int) -> None:
         default=env("FACEOFF_GRACE", "30"),
         help="[FACEOFF_GRACE] seconds to finish calls after SIGTERM",
     )
+    tls.add_arguments(parser)
 
 
 def settings(options: argparse.Namespace, message_limit: int = MESSAGE_LIMIT) -> Settings:
-    return Settings(options.listen, options.metrics, grace=options.grace, message_limit=message_limit)
+    """Raises INVALID_ARGUMENT for TLS by halves."""
+    return Settings(
+        options.listen,
+        options.metrics,
+        grace=options.grace,
+        message_limit=message_limit,
+        tls=tls.settings(options),
+    )
 
 
 class Server:
@@ -99,10 +110,15 @@ class Server:
         )
         add(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((service, *also, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        reflection.enable_server_reflection(
+            (service, *also, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+        )
         self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
         try:
-            self.port = self._server.add_insecure_port(settings.listen)
+            if settings.tls:
+                self.port = self._server.add_secure_port(settings.listen, tls.server_credentials(settings.tls))
+            else:
+                self.port = self._server.add_insecure_port(settings.listen)
         except RuntimeError:
             raise _taken(settings.listen) from None
 
