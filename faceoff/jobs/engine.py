@@ -1,6 +1,6 @@
 """What a jobs engine offers: the door submits and reads, workers take and finish. Two engines have this interface: one in
-memory, whose jobs end with the process (faceoff.jobs.core.in_memory), and one on NATS JetStream (faceoff.jobs.jetstream.connect).
-Everything is safe to call from any thread.
+memory, whose jobs end with the process (faceoff.jobs.core.in_memory), and one on NATS JetStream
+(faceoff.jobs.jetstream.connect). Everything is safe to call from any thread.
 
 Every method raises FaceOffError. A job that is not there and a job of another tenant are the same NOT_FOUND.
 SERVICE_UNAVAILABLE means that the broker does not answer: whether the call took effect is then unknown, so repeat it with its
