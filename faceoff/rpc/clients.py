@@ -39,8 +39,8 @@ class Result:
 
 
 class Client:
-    """A gateway at ``address`` (``host:port``), which may ask for an API ``key``. Safe to share between threads; ``close`` it in
-    the end.
+    """A gateway at ``address`` (``host:port``), which may ask for an API ``key``. Safe to share between threads; ``close`` it
+    in the end.
 
     Every call raises FaceOffError: the gateway's own, SERVICE_UNAVAILABLE where none answers, UNAUTHENTICATED where it does not
     know the key, NOT_FOUND for a job that is not there or somebody else's."""
@@ -154,13 +154,12 @@ class Client:
     ) -> Result:
         result, received = None, []
         for response in responses:
-            match response.WhichOneof("part"):
-                case "progress":
-                    report(convert.from_progress(response.progress))
-                case "result":
-                    result = response.result
-                case "chunk":
-                    received.append(response.chunk)
+            if isinstance(response, protection_pb2.ProtectResponse) and response.HasField("progress"):
+                report(convert.from_progress(response.progress))
+            elif response.HasField("result"):
+                result = response.result
+            else:
+                received.append(response.chunk)
         protected = b"".join(received)
         if result is None or result.size != len(protected):
             raise FaceOffError(Reason.INTERNAL, f"The server at {self._peer.address} sent half a result.", "Try again.")

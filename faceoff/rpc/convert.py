@@ -432,9 +432,11 @@ def to_protect(part: Progress | Protection) -> Iterator[protection_pb2.ProtectRe
         yield protection_pb2.ProtectResponse(chunk=chunk)
 
 
-def from_upload(requests: Iterable[protection_pb2.ProtectRequest]) -> tuple[Request, bytes]:
+def from_upload(
+    requests: Iterable[protection_pb2.ProtectRequest] | Iterable[protection_pb2.CreateProtectionRequest],
+) -> tuple[Request, bytes]:
     """The header and the photo of an upload, with its references, refused at the first byte too many."""
-    upload = iter(requests)
+    upload: Iterator[protection_pb2.ProtectRequest | protection_pb2.CreateProtectionRequest] = iter(requests)
     first = next(upload, protection_pb2.ProtectRequest())
     if first.WhichOneof("part") != "header":
         raise _invalid("upload", "It begins with the header.")
@@ -457,7 +459,7 @@ def from_upload(requests: Iterable[protection_pb2.ProtectRequest]) -> tuple[Requ
     return replace(request, terms=replace(request.terms, references=tuple(references))), data
 
 
-def _chunk(message: protection_pb2.ProtectRequest) -> tuple[int, bytes]:
+def _chunk(message: protection_pb2.ProtectRequest | protection_pb2.CreateProtectionRequest) -> tuple[int, bytes]:
     """What a message continues, 0 being the photo and then its references, and with which bytes."""
     match message.WhichOneof("part"):
         case "chunk":

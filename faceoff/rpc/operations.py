@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 
 from google.longrunning import operations_pb2
@@ -18,14 +20,30 @@ SERVICE = "google.longrunning.Operations"
 PREFIX = "operations/"
 
 
-def to_job(request: Request) -> bytes:
-    """What a worker is told beside the photo and its references."""
-    return convert.to_header(request).SerializeToString(deterministic=True)
+def to_job(request: Request, reservation: str) -> bytes:
+    """What a worker is told beside the photo and its references; ``reservation`` is ASCII without a line's end."""
+    return reservation.encode("ascii") + b"\n" + _header(request)
 
 
-def from_job(request: bytes, references: tuple[bytes, ...]) -> Request:
-    header = convert.from_header(protection_pb2.ProtectHeader.FromString(request))
+def from_job(job: bytes, references: tuple[bytes, ...]) -> Request:
+    header = convert.from_header(protection_pb2.ProtectHeader.FromString(job.partition(b"\n")[2]))
     return replace(header, terms=replace(header.terms, references=references))
+
+
+def reservation(job: bytes) -> str:
+    return job.partition(b"\n")[0].decode("ascii")
+
+
+def fingerprint(request: Request, parts: Sequence[bytes]) -> bytes:
+    """What two submissions of the same have in common."""
+    whole = hashlib.sha256()
+    for part in (_header(request), *parts):
+        whole.update(hashlib.sha256(part).digest())
+    return whole.digest()
+
+
+def _header(request: Request) -> bytes:
+    return convert.to_header(request).SerializeToString(deterministic=True)
 
 
 def to_detail(protection: Protection) -> bytes:

@@ -233,7 +233,7 @@ class Interceptor(grpc.ServerInterceptor):
 
 
 def _headers(context: grpc.ServicerContext) -> dict[str, str]:
-    return {entry.key: entry.value for entry in context.invocation_metadata() if entry.key == "traceparent"}
+    return {key: str(value) for key, value in context.invocation_metadata() if key == "traceparent"}
 
 
 class _Call:

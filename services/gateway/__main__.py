@@ -11,6 +11,7 @@ from faceoff.rpc import logs, traces
 from faceoff.rpc.connect import connect
 from faceoff.rpc.remote import remote_rooms
 from faceoff.rpc.server import run, stopping
+from faceoff.tenants.gate import Gate
 from services.gateway.gateway import opened
 from services.gateway.settings import parse
 
@@ -28,8 +29,9 @@ def main() -> None:
     )
     with (
         closing(jetstream.connect(settings.nats) if settings.nats else core.in_memory()) as jobs,
+        closing(Gate(settings.tenants, (settings.server.listen, settings.http) if settings.http else ())) as gate,
         Decoder() as decoder,
-        opened(settings, jobs, authenticator(settings), rooms, decoder.decode) as addresses,
+        opened(settings, jobs, gate, rooms, decoder.decode) as addresses,
     ):
         for service, address in addresses.items():
             logs.event("serving", service=service, address=address)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from faceoff.errors import FaceOffError, Reason
-from faceoff.jobs.engine import Jobs, Operation, Receipt
+from faceoff.jobs.engine import Jobs, Operation, Receipt, State
 from faceoff.pipeline import Request, check_roles
 from faceoff.rpc import operations
-from faceoff.tenants.principal import Authenticator, Headers, Principal, Scope
+from faceoff.tenants.gate import Gate
+from faceoff.tenants.principal import Headers, Principal, Scope
+from faceoff.tenants.quota import cost
 from faceoff.types import Photo
+from services.gateway.accounts import Accounts
 
 Decode = Callable[[bytes], Photo]
 """As faceoff.image.decode."""
@@ -26,28 +31,55 @@ class Door:
     """Safe to use from several threads; every method may block, and raises FaceOffError."""
 
     jobs: Jobs
-    authenticator: Authenticator
+    gate: Gate
+    accounts: Accounts
     decode: Decode
 
     def enter(self, headers: Headers) -> Principal:
-        """Who calls. Raises UNAUTHENTICATED and PERMISSION_DENIED."""
-        principal = self.authenticator.authenticate(headers)
+        """Who calls. Raises UNAUTHENTICATED, PERMISSION_DENIED and, for too many calls, QUOTA_EXCEEDED."""
+        principal = self.gate.authenticator.authenticate(headers)
         principal.require(Scope.PROTECT)
+        self.gate.limiter.admit(principal.tenant)
         return principal
 
+    @contextmanager
+    def paid(self, caller: Principal, request: Request, photo: bytes) -> Iterator[tuple[Photo, str]]:
+        """The photo, decoded, and the reservation of what it costs, which is given back if the block raises. What may not be
+        done and what cannot be protected is refused here, before anything is begun."""
+        check_roles(request)
+        self.gate.check_target(caller, request.plan, request.gallery)
+        decoded = self.decode(photo)
+        amount = cost(decoded.width, decoded.height, request.plan)
+        reservation = self.gate.limiter.reserve(caller.tenant, amount)
+        try:
+            yield decoded, reservation
+        except BaseException:
+            self.accounts.settle(reservation, done=False)
+            raise
+
     def submit(self, caller: Principal, request: Request, photo: bytes, idempotency_key: str = "") -> Operation:
-        """Accept a photo. It is decoded here once, so that what cannot be protected is refused at once and what it costs is
-        known. Raises IDEMPOTENCY_CONFLICT, OVERLOADED and what decoding raises."""
+        """Accept a photo. Raises IDEMPOTENCY_CONFLICT, OVERLOADED, QUOTA_EXCEEDED, TARGET_NOT_ALLOWED and what decoding
+        raises."""
         if idempotency_key and not _KEY.fullmatch(idempotency_key):
             raise FaceOffError(
                 Reason.INVALID_ARGUMENT, "The idempotency key is not valid.", "It is 1 to 255 visible ASCII characters."
             )
-        check_roles(request)
-        self.decode(photo)
         parts = (photo, *request.terms.references)
-        return self.jobs.submit(
-            caller.tenant, request.priority, operations.to_job(request), parts, idempotency_key
-        )
+        with self.paid(caller, request, photo) as (_, reservation):
+            before = time.time()
+            operation = self.jobs.submit(
+                caller.tenant,
+                request.priority,
+                operations.to_job(request, reservation),
+                parts,
+                idempotency_key,
+                operations.fingerprint(request, parts),
+            )
+        if operation.created < before:  # it was there already
+            self.accounts.settle(reservation, done=False)
+        else:
+            self.accounts.accepted(operation.id, reservation)
+        return operation
 
     def get(self, caller: Principal, job: str) -> Operation:
         return self.jobs.get(caller.tenant, job)
@@ -67,7 +99,12 @@ class Door:
         return self.jobs.get(caller.tenant, job), photo
 
     def cancel(self, caller: Principal, job: str) -> Operation:
-        return self.jobs.cancel(caller.tenant, job)
+        before = self.jobs.get(caller.tenant, job)
+        after = self.jobs.cancel(caller.tenant, job)
+        if not before.state.terminal and after.state is State.CANCELLED:
+            self.accounts.ended(after)
+        return after
 
     def delete(self, caller: Principal, job: str) -> Receipt:
+        self.cancel(caller, job)
         return self.jobs.delete(caller.tenant, job)

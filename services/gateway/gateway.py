@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from google.longrunning.operations_pb2_grpc import add_OperationsServicer_to_server
 
@@ -16,10 +16,12 @@ from faceoff.pipeline import Rooms
 from faceoff.rpc import operations
 from faceoff.rpc.connect import Deadline
 from faceoff.rpc.server import Server
-from faceoff.tenants.principal import Authenticator
+from faceoff.tenants.gate import Gate
 from faceoff.v1.protection_pb2_grpc import add_ProtectionServiceServicer_to_server
+from services.gateway.accounts import AccountedJobs, Accounts
 from services.gateway.door import Decode, Door
 from services.gateway.http import HttpServer
+from services.gateway.pool import Pool
 from services.gateway.servicer import OperationsServicer, ProtectionServicer
 from services.gateway.settings import Settings
 from services.gateway.web import create_app
@@ -34,23 +36,27 @@ _CALLS = 64  # at once: most of them wait for a photo that others compute
 def opened(
     settings: Settings,
     jobs: Jobs,
-    authenticator: Authenticator,
+    gate: Gate,
     rooms: Callable[[Deadline], Rooms],
     decode: Decode,
 ) -> Iterator[dict[str, str]]:
-    """A gateway at work: the addresses of its ports by service. ``rooms`` gives the rooms that work until a deadline, ``decode``
-    reads strangers' photos. In the end it takes nothing new, and what runs has the grace period: first the doors', then the
-    workers'."""
-    door = Door(jobs, authenticator, decode)
+    """A gateway at work: the addresses of its ports by service. ``rooms`` gives the rooms that work until a deadline,
+    ``decode`` reads strangers' photos. In the end it takes nothing new, and what runs has the grace period: first what the
+    doors' callers wait for, then the workers' jobs."""
+    accounts, pool = Accounts(gate), Pool(gate.targets)
+    door = Door(jobs, gate, accounts, decode)
+    worker = Worker(
+        cast(Jobs, AccountedJobs(jobs, accounts)), work(rooms, decode, pool), settings.workers, settings.server.grace
+    )
 
     def add(server: Any) -> None:
-        add_ProtectionServiceServicer_to_server(ProtectionServicer(door, rooms), server)
+        add_ProtectionServiceServicer_to_server(ProtectionServicer(door, rooms, pool), server)
         add_OperationsServicer_to_server(OperationsServicer(door), server)
 
     limits = replace(settings.server, calls=_CALLS)
     with ExitStack() as stack:
         stack.enter_context(Sweeper(jobs))
-        stack.enter_context(Worker(jobs, work(rooms, decode), settings.workers, settings.server.grace))
+        stack.enter_context(worker)
         if settings.http:
             server = Server(NAME, add, limits, (operations.SERVICE,))
             http = HttpServer(create_app(door), settings.http, settings.server.grace)

@@ -74,7 +74,9 @@ class OperationModel(BaseModel):
     priority: str
     attempts: int = Field(description="How often the work was begun.")
     created: datetime
-    expires: datetime = Field(description="When everything of it is deleted; while it is not done, when it is given up.")
+    expires: datetime = Field(
+        description="When everything of it is deleted; while it is not done, when it is given up."
+    )
     progress: ProgressModel | None
     error: ErrorModel | None
     result: ResultModel | None

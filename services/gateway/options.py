@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from faceoff.errors import FaceOffError, Reason
 from faceoff.pipeline import Request
 from faceoff.presets import STRENGTHS
-from faceoff.rpc.convert import DEFAULT_STRENGTH
 from faceoff.types import Encoding, Priority, Terms, View
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -22,9 +21,9 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    strength: Annotated[
-        Literal["subtle", "balanced", "strong"], Field(description="How visible the mask may be.")
-    ] = DEFAULT_STRENGTH
+    strength: Annotated[Literal["subtle", "balanced", "strong"], Field(description="How visible the mask may be.")] = (
+        "balanced"
+    )
     format: Annotated[Literal["png", "jpeg", "webp"], Field(description="Of the result.")] = "png"
     quality: Annotated[int, Field(ge=1, le=100, description="Of a JPEG.")] = Encoding.quality
     faces: Annotated[

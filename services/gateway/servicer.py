@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import grpc
 from google.longrunning import operations_pb2, operations_pb2_grpc
@@ -18,6 +19,7 @@ from faceoff.rpc.server import remaining
 from faceoff.rpc.streams import stream
 from faceoff.v1 import protection_pb2, protection_pb2_grpc
 from services.gateway.door import MOST_LISTED, Door
+from services.gateway.pool import Pool
 
 _LOOK = 1.0  # seconds between two looks whether a watcher is still there
 
@@ -25,26 +27,30 @@ _LOOK = 1.0  # seconds between two looks whether a watcher is still there
 class ProtectionServicer(protection_pb2_grpc.ProtectionServiceServicer):
     """``rooms`` gives the rooms that work until a deadline."""
 
-    def __init__(self, door: Door, rooms: Callable[[Deadline], Rooms]) -> None:
+    def __init__(self, door: Door, rooms: Callable[[Deadline], Rooms], pool: Pool) -> None:
         self._door = door
         self._rooms = rooms
+        self._pool = pool
 
     def Protect(  # noqa: N802
         self, requests: Iterator[protection_pb2.ProtectRequest], context: grpc.ServicerContext
     ) -> Iterator[protection_pb2.ProtectResponse]:
-        self._door.enter(context.invocation_metadata())
+        caller = self._door.enter(context.invocation_metadata())
         rooms = self._rooms(Deadline.after(remaining(context)))
         request, data = convert.from_upload(requests)
-        for part in stream(context, lambda report: protect(data, request, rooms, report, self._door.decode)):
-            yield from convert.to_protect(part)
+        with self._door.paid(caller, request, data) as (photo, reservation):
+            request = replace(request, gallery=self._pool.people(request.plan, rooms.detector))
+            for part in stream(context, lambda report: protect(data, request, rooms, report, lambda _: photo)):
+                yield from convert.to_protect(part)
+        self._door.accounts.settle(reservation, done=True)
 
     def CreateProtection(  # noqa: N802
         self, requests: Iterator[protection_pb2.CreateProtectionRequest], context: grpc.ServicerContext
     ) -> operations_pb2.Operation:
         caller = self._door.enter(context.invocation_metadata())
-        key = next((entry.value for entry in context.invocation_metadata() if entry.key == "idempotency-key"), "")
+        keys = [str(value) for name, value in context.invocation_metadata() if name == "idempotency-key"]
         request, data = convert.from_upload(requests)
-        return operations.to_operation(self._door.submit(caller, request, data, key))
+        return operations.to_operation(self._door.submit(caller, request, data, "".join(keys)))
 
     def WatchProtection(  # noqa: N802
         self, request: protection_pb2.WatchProtectionRequest, context: grpc.ServicerContext
@@ -120,7 +126,9 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
         if request.HasField("timeout"):
             seconds = min(seconds, request.timeout.ToNanoseconds() / 1e9)
         end = time.monotonic() + seconds
-        for operation in self._door.watch(caller, operations.from_name(request.name), min(_LOOK, max(seconds, 0.0))):
+        job = operations.from_name(request.name)
+        for operation in self._door.watch(caller, job, min(_LOOK, max(seconds, 0.0))):
+            last = operation
             if time.monotonic() >= end or not context.is_active():
                 break
-        return operations.to_operation(operation)
+        return operations.to_operation(last)

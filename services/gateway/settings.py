@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from faceoff.rpc import server
+from faceoff.tenants import gate
 
 MESSAGE_LIMIT = 4 * 1024 * 1024
 """Photos come and go in chunks of at most 1 MiB."""
@@ -28,6 +29,7 @@ class Settings:
     http: str = ""
     nats: str = ""
     workers: int = 4
+    tenants: gate.Settings = gate.Settings()  # noqa: RUF009  (frozen)
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
@@ -43,14 +45,18 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         "--http", default=env("FACEOFF_HTTP", "127.0.0.1:8080"), help="[FACEOFF_HTTP] host:port of the HTTP door"
     )
     parser.add_argument(
-        "--nats", default=env("FACEOFF_NATS", ""), help="[FACEOFF_NATS] URL of the broker; without, jobs end with the process"
+        "--nats",
+        default=env("FACEOFF_NATS", ""),
+        help="[FACEOFF_NATS] URL of the broker; without, jobs end with the process",
     )
     parser.add_argument(
-        "--workers", type=int, default=env("FACEOFF_WORKERS", "4"), help="[FACEOFF_WORKERS] photos protected at once by this process"
+        "--workers",
+        type=int,
+        default=env("FACEOFF_WORKERS", "4"),
+        help="[FACEOFF_WORKERS] photos that this process protects at once",
     )
-    parser.add_argument(
-        "--worker-only", action="store_true", help="open no door: work on the broker's jobs"
-    )
+    parser.add_argument("--worker-only", action="store_true", help="open no door: work on the broker's jobs")
+    gate.add_arguments(parser)
     options = parser.parse_args(arguments)
     if options.workers < 0:
         parser.error("--workers is 0 or more")
@@ -65,4 +71,5 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         "" if options.worker_only else options.http,
         options.nats,
         options.workers,
+        gate.settings(options),
     )

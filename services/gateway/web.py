@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -59,7 +59,7 @@ class _Places:
 
 
 @dataclass(frozen=True)
-class Gate:
+class Entrance:
     """What the routes stand on. An upload may hold a photo and its references in memory; a watcher holds a thread."""
 
     door: Door
@@ -69,14 +69,14 @@ class Gate:
 
 @dataclass(frozen=True)
 class Caller:
-    gate: Gate
+    entrance: Entrance
     principal: Principal
 
-    async def watch(self, job: str) -> AsyncIterator[Operation]:
+    async def watch(self, job: str) -> AsyncGenerator[Operation, None]:
         """The job every second or when it changes, until it has ended."""
-        with self.gate.watchers.one():
-            changes = self.gate.door.watch(self.principal, job, _LOOK)
-            while operation := await to_thread.run_sync(next, changes, None, limiter=self.gate.watchers.threads):
+        with self.entrance.watchers.one():
+            changes = self.entrance.door.watch(self.principal, job, _LOOK)
+            while operation := await to_thread.run_sync(next, changes, None, limiter=self.entrance.watchers.threads):
                 yield operation
 
 
@@ -84,8 +84,8 @@ _bearer = HTTPBearer(auto_error=False, description="An API key, or a token of th
 
 
 async def _enter(request: Request, _: Annotated[object, Depends(_bearer)]) -> Caller:
-    gate: Gate = request.app.state.gate
-    return Caller(gate, await run_in_threadpool(gate.door.enter, request.headers.items()))
+    entrance: Entrance = request.app.state.entrance
+    return Caller(entrance, await run_in_threadpool(entrance.door.enter, request.headers.items()))
 
 
 class CreateQuery(Options):
@@ -155,16 +155,16 @@ async def create(
     ] = "",
 ) -> OperationModel:
     """Protect a photo. Options are query parameters or fields of the form."""
-    with caller.gate.uploads.one():
+    with caller.entrance.uploads.one():
         sent = await upload.read(request)
         request_ = options.with_fields(query, sent.fields).request(sent.references)
         operation = await to_thread.run_sync(
-            caller.gate.door.submit,
+            caller.entrance.door.submit,
             caller.principal,
             request_,
             sent.photo,
             idempotency_key,
-            limiter=caller.gate.uploads.threads,
+            limiter=caller.entrance.uploads.threads,
         )
     del sent, request_  # waiting needs no photo
     seconds = int(query.wait[:-1])
@@ -178,14 +178,14 @@ async def create(
 @router.get("/v1/operations", name="ListOperations")
 def list_operations(caller: _Entered, query: Annotated[PageQuery, Query()]) -> OperationsModel:
     """The caller's operations, the newest first."""
-    page = caller.gate.door.list(caller.principal, query.limit, query.after)
+    page = caller.entrance.door.list(caller.principal, query.limit, query.after)
     last = page[-1].id if len(page) == query.limit else None
     return OperationsModel(operations=[models.operation(operation) for operation in page], next=last)
 
 
 @router.get("/v1/operations/{operation}", name="GetOperation")
 def get_operation(caller: _Entered, operation: _Job) -> OperationModel:
-    return models.operation(caller.gate.door.get(caller.principal, operation))
+    return models.operation(caller.entrance.door.get(caller.principal, operation))
 
 
 @router.get(
@@ -196,7 +196,7 @@ def get_operation(caller: _Entered, operation: _Job) -> OperationModel:
 )
 async def events(caller: _Entered, operation: _Job) -> StreamingResponse:
     """The operation now and whenever it changes, as server-sent events, until it is done."""
-    await run_in_threadpool(caller.gate.door.get, caller.principal, operation)  # a problem, not a broken stream
+    await run_in_threadpool(caller.entrance.door.get, caller.principal, operation)  # a problem, not a broken stream
     return StreamingResponse(_events(caller, operation), media_type="text/event-stream")
 
 
@@ -213,10 +213,10 @@ async def events(caller: _Entered, operation: _Job) -> StreamingResponse:
     },
 )
 def result(caller: _Entered, operation: _Job) -> Response:
-    known = caller.gate.door.get(caller.principal, operation)
+    known = caller.entrance.door.get(caller.principal, operation)
     if known.error:
         return problems.response(known.error.error(), 409)
-    known, photo = caller.gate.door.result(caller.principal, operation)
+    known, photo = caller.entrance.door.result(caller.principal, operation)
     kind, suffix = _TYPES[models.operation(known).result.format.upper()]  # type: ignore[union-attr]
     headers = {
         "Content-Disposition": f'attachment; filename="protected.{suffix}"',
@@ -231,13 +231,13 @@ def result(caller: _Entered, operation: _Job) -> Response:
 )
 def cancel(caller: _Entered, operation: _Job) -> OperationModel:
     """Stop it and destroy its photo. What is done stays as it is."""
-    return models.operation(caller.gate.door.cancel(caller.principal, operation))
+    return models.operation(caller.entrance.door.cancel(caller.principal, operation))
 
 
 @router.delete("/v1/operations/{operation}", name="DeleteOperation")
 def delete(caller: _Entered, operation: _Job) -> ReceiptModel:
     """Stop it if need be, and destroy photo, result and key; the answer is the receipt."""
-    return models.receipt(caller.gate.door.delete(caller.principal, operation))
+    return models.receipt(caller.entrance.door.delete(caller.principal, operation))
 
 
 @router.get("/healthz", name="Health", responses={})
@@ -249,7 +249,8 @@ async def _waited(request: Request, caller: Caller, operation: Operation, second
     end = time.monotonic() + seconds
     try:
         async with aclosing(caller.watch(operation.id)) as changes:
-            async for operation in changes:
+            async for last in changes:
+                operation = last
                 if time.monotonic() >= end or await request.is_disconnected():
                     break
     except FaceOffError:
@@ -257,7 +258,7 @@ async def _waited(request: Request, caller: Caller, operation: Operation, second
     return operation
 
 
-async def _events(caller: Caller, job: str) -> AsyncIterator[str]:
+async def _events(caller: Caller, job: str) -> AsyncGenerator[str, None]:
     last, said = None, time.monotonic()
     yield "retry: 2000\n\n"
     try:
@@ -293,7 +294,7 @@ def _problem(request: Request, error: Exception) -> JSONResponse:
 def create_app(door: Door) -> FastAPI:
     """The routes over ``door``, with their description at /openapi.json."""
     app = FastAPI(docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.state.gate = Gate(door)
+    app.state.entrance = Entrance(door)
     app.include_router(router)
     app.add_middleware(Around)
     for kind in (FaceOffError, RequestValidationError, HTTPException):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import TracebackType
 
 from faceoff.errors import FaceOffError
@@ -14,6 +15,7 @@ from faceoff.rooms import Report
 from faceoff.rpc import logs, operations, traces
 from faceoff.rpc.connect import Deadline
 from services.gateway.door import Decode
+from services.gateway.pool import Pool
 
 JOB_SECONDS = 600.0
 """For one try of one photo."""
@@ -21,19 +23,16 @@ JOB_SECONDS = 600.0
 _SWEEP = 15.0
 
 
-def work(rooms: Callable[[Deadline], Rooms], decode: Decode) -> Work:
+def work(rooms: Callable[[Deadline], Rooms], decode: Decode, pool: Pool) -> Work:
     """The straight line of one photo over ``rooms``, which work until a deadline."""
 
-    def one(request: bytes, parts: Sequence[bytes], report: Report) -> tuple[bytes, bytes]:
+    def one(job: bytes, parts: Sequence[bytes], report: Report) -> tuple[bytes, bytes]:
         photo, *references = parts
+        request = operations.from_job(job, tuple(references))
+        open_ = rooms(Deadline.after(JOB_SECONDS))
         with traces.job(), traces.stages(report) as traced:
-            protection = protect(
-                photo,
-                operations.from_job(request, tuple(references)),
-                rooms(Deadline.after(JOB_SECONDS)),
-                traced,
-                decode,
-            )
+            request = replace(request, gallery=pool.people(request.plan, open_.detector))
+            protection = protect(photo, request, open_, traced, decode)
         return operations.to_detail(protection), protection.candidate.data
 
     return one

@@ -14,6 +14,7 @@ from faceoff.pipeline import Rooms
 from faceoff.rpc import server
 from faceoff.rpc.connect import Deadline, connect
 from faceoff.rpc.remote import remote_rooms
+from faceoff.tenants import gate
 from faceoff.tenants.principal import Authenticator, Headers, Principal, Scope, bearer, unauthenticated
 from faceoff.testing import served
 from faceoff.v1.amplifier_pb2_grpc import add_AmplifierServiceServicer_to_server
@@ -26,13 +27,6 @@ from services.detector.servicer import DetectorServicer
 from services.gateway.gateway import NAME, opened
 from services.gateway.settings import MESSAGE_LIMIT, Settings
 from services.verifier.servicer import VerifierServicer
-
-
-class Open:
-    """Everybody is the tenant ``open``."""
-
-    def authenticate(self, headers: Headers) -> Principal:
-        return Principal("open", frozenset({Scope.PROTECT}), "open")
 
 
 class ByName:
@@ -58,6 +52,7 @@ class House:
 def house(
     rooms: Callable[[Deadline], Rooms],
     authenticator: Authenticator | None = None,
+    tenants: gate.Settings = gate.Settings(),  # noqa: B008  (frozen)
     limits: Limits = Limits(),  # noqa: B008  (frozen)
     workers: int = 2,
 ) -> Iterator[House]:
@@ -65,11 +60,10 @@ def house(
     settings = Settings(
         server.Settings(grace=1.0, message_limit=MESSAGE_LIMIT), "", "", "", "", "127.0.0.1:0", workers=workers
     )
-    with (
-        closing(core.in_memory(limits)) as jobs,
-        opened(settings, jobs, authenticator or Open(), rooms, image.decode) as addresses,
-    ):
-        yield House(addresses[NAME], f"http://{addresses['http']}", jobs)
+    with closing(core.in_memory(limits)) as jobs, closing(gate.Gate(tenants, ())) as entry:
+        entry.authenticator = authenticator or entry.authenticator
+        with opened(settings, jobs, entry, rooms, image.decode) as addresses:
+            yield House(addresses[NAME], f"http://{addresses['http']}", jobs)
 
 
 @contextmanager

@@ -15,10 +15,10 @@ import pytest
 
 from faceoff import image, pipeline
 from faceoff.amplify import LocalAmplifier
+from faceoff.client import Client
 from faceoff.errors import FaceOffError, Reason
 from faceoff.pipeline import Request, Rooms
 from faceoff.rpc import convert
-from faceoff.client import Client
 from faceoff.rpc.connect import calling, connect
 from faceoff.rpc.remote import remote_rooms
 from faceoff.testing import BoxDetector, FixedVerifier, NoiseAttacker, picture
@@ -109,9 +109,7 @@ def test_a_server_takes_no_gallery(client: Client, data: bytes) -> None:
     assert caught.value.reason is Reason.TARGET_NOT_ALLOWED
 
 
-def test_a_report_that_raises_reaches_the_attackers_room(
-    client: Client, attacker: NoiseAttacker, data: bytes
-) -> None:
+def test_a_report_that_raises_reaches_the_attackers_room(client: Client, attacker: NoiseAttacker, data: bytes) -> None:
     attacker.stopped.clear()
 
     def interrupt(progress: Progress) -> None:
@@ -135,9 +133,7 @@ def test_a_client_that_vanishes_reaches_the_attackers_room(address: str, attacke
     assert attacker.stopped.wait(3)
 
 
-def test_the_deadline_reaches_the_attackers_room(
-    client: Client, attacker: NoiseAttacker, data: bytes
-) -> None:
+def test_the_deadline_reaches_the_attackers_room(client: Client, attacker: NoiseAttacker, data: bytes) -> None:
     attacker.stopped.clear()
     began = time.monotonic()
     with pytest.raises(FaceOffError) as caught:
@@ -235,9 +231,12 @@ def test_a_chunk_over_the_gateways_limit(address: str) -> None:
 
 def test_a_room_that_is_away_is_named(data: bytes) -> None:
     nobody = connect("127.0.0.1:1")
-    with house(partial(remote_rooms, nobody, nobody, nobody, nobody)) as there, closing(Client(there.grpc)) as client:
-        with pytest.raises(FaceOffError) as caught:
-            client.protect(data, Request(FAST), ignore, 30)
+    with (
+        house(partial(remote_rooms, nobody, nobody, nobody, nobody)) as there,
+        closing(Client(there.grpc)) as client,
+        pytest.raises(FaceOffError) as caught,
+    ):
+        client.protect(data, Request(FAST), ignore, 30)
     nobody.close()
     assert caught.value.reason is Reason.SERVICE_UNAVAILABLE
     assert "127.0.0.1:1" in caught.value.message

@@ -14,10 +14,10 @@ from faceoff import image, pipeline
 from faceoff.amplify import LocalAmplifier
 from faceoff.attacks.attacker import LocalAttacker
 from faceoff.attacks.export import export
+from faceoff.client import Client
 from faceoff.detect import MtcnnDetector
 from faceoff.errors import FaceOffError, Reason
 from faceoff.pipeline import Request, Rooms
-from faceoff.client import Client
 from faceoff.rpc.serving import ServingNetworks
 from faceoff.types import Encoding, MaskOutcome, Outcome, Photo, Plan, Progress
 from faceoff.verify.verifier import LocalVerifier

@@ -15,7 +15,7 @@ from faceoff.errors import FaceOffError, Reason
 from faceoff.presets import STRENGTHS
 from faceoff.rpc.errors import CODES
 from faceoff.testing import NoiseAttacker
-from faceoff.types import Encoding, View, Terms
+from faceoff.types import Encoding, Terms, View
 from services.gateway import http as http_port
 from services.gateway import problems
 from tests.services.house import House
@@ -145,7 +145,11 @@ def test_strangers_see_nothing(http: httpx2.Client, stranger: httpx2.Client, pho
 
 def test_who_calls(there: House, http: httpx2.Client, photo: bytes) -> None:
     for headers in ({}, {"Authorization": "Basic YTpi"}, {"Authorization": "Bearer 123"}):
-        for method, path in (("GET", "/v1/operations"), ("POST", "/v1/protections"), ("GET", "/v1/operations/x/events")):
+        for method, path in (
+            ("GET", "/v1/operations"),
+            ("POST", "/v1/protections"),
+            ("GET", "/v1/operations/x/events"),
+        ):
             answer = httpx2.request(method, there.http + path, headers=headers)
             problem(answer, 401, Reason.UNAUTHENTICATED)
             assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -200,9 +204,7 @@ def test_headers_on_every_answer(http: httpx2.Client, photo: bytes) -> None:
     assert options.status_code == 405
 
 
-def test_the_log_says_nothing_of_a_photo(
-    http: httpx2.Client, photo: bytes, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_log_says_nothing_of_a_photo(http: httpx2.Client, photo: bytes, capfd: pytest.CaptureFixture[str]) -> None:
     submit(http, photo, wait="30s", victims=["canaryvictim"])
     http.post("/v1/protections?canary=1", files={"photo": ("canary.png", b"canary")})
     http.get("/canary")
@@ -214,9 +216,7 @@ def test_the_log_says_nothing_of_a_photo(
     assert "alice" not in log
 
 
-def test_a_line_that_says_nothing_is_closed(
-    there: House, monkeypatch: pytest.MonkeyPatch, photo: bytes
-) -> None:
+def test_a_line_that_says_nothing_is_closed(there: House, monkeypatch: pytest.MonkeyPatch, photo: bytes) -> None:
     monkeypatch.setattr(http_port, "HEAD_SECONDS", 0.2)
     host, _, port = there.http.removeprefix("http://").rpartition(":")
     for head in (b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "):

@@ -50,6 +50,14 @@ def read(body: bytes, content_type: str = FORM, sizes: Sequence[int] = (), lengt
     )
 
 
+def outcome(body: bytes, content_type: str, sizes: Sequence[int]) -> Reason | None:
+    try:
+        read(body, content_type, sizes)
+    except FaceOffError as error:
+        return error.reason
+    return None
+
+
 def refused(body: bytes, content_type: str = FORM, length: int | None = None) -> Reason:
     with pytest.raises(FaceOffError) as caught:
         read(body, content_type, length=length)
@@ -77,10 +85,7 @@ def test_a_form_is_read_however_it_is_cut(photo: bytes, references: list[bytes],
 def test_any_bytes_are_read_or_refused(noise: bytes, place: int, wedge: bytes, sizes: list[int], kind: str) -> None:
     whole = form(("photo", noise), ("strength", b"subtle"))
     for body in (noise, whole[:place] + wedge + whole[place:], whole[:place]):
-        try:
-            read(body, kind, sizes)
-        except FaceOffError as error:
-            assert error.reason is Reason.INVALID_ARGUMENT
+        assert outcome(body, kind, sizes) in (None, Reason.INVALID_ARGUMENT)
 
 
 def test_a_photo_alone_and_its_type() -> None:
