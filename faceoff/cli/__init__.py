@@ -12,7 +12,21 @@ from contextlib import contextmanager
 from types import FrameType
 
 from faceoff import __version__
-from faceoff.cli import campaign, detect, doctor, exits, keys, models, output, protect, serve, train, universal, verify
+from faceoff.cli import (
+    campaign,
+    detect,
+    doctor,
+    exits,
+    jobs,
+    keys,
+    models,
+    output,
+    protect,
+    serve,
+    train,
+    universal,
+    verify,
+)
 from faceoff.cli.arguments import UsageError
 from faceoff.cli.parts import Parts, debugging
 from faceoff.errors import FaceOffError
@@ -87,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks and TensorFlow's own log")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (protect, universal, verify, detect, serve, keys, models, train, campaign, doctor):
+    for module in (protect, universal, verify, detect, serve, jobs, keys, models, train, campaign, doctor):
         module.add(commands)
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(run=_version, parser=version)

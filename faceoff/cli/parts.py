@@ -22,6 +22,7 @@ from faceoff.rooms import Detector, Networks, Report
 from faceoff.types import Crop, Gallery, Photo, Plan, Progress, Rank, Terms, Verdict
 
 if TYPE_CHECKING:
+    from faceoff.client import Client
     from faceoff.universal import Universal
 
 
@@ -151,10 +152,23 @@ def _check_health(address: str, timeout: float) -> None:
         )
 
 
-def _remote(address: str) -> Protector:
-    from faceoff.rpc.clients import ProtectionClient
+def _client(address: str, key: str) -> Client:
+    from faceoff.client import Client
 
-    return ProtectionClient(address)
+    return Client(address, key)
+
+
+def key_of(file: Path | None) -> str:
+    """The API key in ``file``; without one, that of FACEOFF_API_KEY, if any."""
+    if file is None:
+        return os.environ.get("FACEOFF_API_KEY", "")
+    try:
+        return file.read_text("ascii").strip()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is not text"
+        raise FaceOffError(
+            Reason.INVALID_ARGUMENT, f"The key's file {file} cannot be read: {why}.", "It holds one API key."
+        ) from None
 
 
 def _until(report: Report, timeout: float) -> Report:
@@ -174,13 +188,14 @@ def _until(report: Report, timeout: float) -> Report:
 
 @dataclass(frozen=True)
 class Parts:
-    """``local`` builds the rooms of this process, ``remote`` a client of the gateway at an address; ``local`` and ``comparer``
-    take the file of the commercial victims, if any; ``check_health`` raises SERVICE_UNAVAILABLE unless the service at an
-    address says within some seconds that it is serving."""
+    """``local`` builds the rooms of this process, ``remote`` and ``client`` a client of the gateway at an address, with
+    an API key or none (""); ``local`` and ``comparer`` take the file of the commercial victims, if any; ``check_health`` raises
+    SERVICE_UNAVAILABLE unless the service at an address says within some seconds that it is serving."""
 
     home: Home = field(default_factory=default_home)
     local: Callable[[Home, Path | None], Rooms] = _local
-    remote: Callable[[str], Protector] = _remote
+    remote: Callable[[str, str], Protector] = _client
+    client: Callable[[str, str], Client] = _client
     detector: Callable[[], Detector] = _detector
     comparer: Callable[[Home, Path | None], Comparer] = _comparer
     networks: Callable[[Home], Networks] = _networks

@@ -15,7 +15,7 @@ from faceoff import files, gallery, image
 from faceoff.cli import arguments, exits, inputs, output, progress
 from faceoff.cli.arguments import UsageError
 from faceoff.cli.inputs import Source
-from faceoff.cli.parts import Local, Parts, Protector, debugging
+from faceoff.cli.parts import Local, Parts, Protector, debugging, key_of
 from faceoff.cli.verdicts import rates_words
 from faceoff.errors import FaceOffError, Reason
 from faceoff.pipeline import Protection, Request, check_roles
@@ -138,6 +138,12 @@ def add(commands: Commands) -> None:
 
     how = parser.add_argument_group("how it runs")
     how.add_argument("--server", metavar="ADDRESS", help="let the gateway at host:port do it (see `faceoff serve`)")
+    how.add_argument(
+        "--key-file",
+        type=Path,
+        metavar="FILE",
+        help="file with the API key that the gateway asks for (or FACEOFF_API_KEY)",
+    )
     how.add_argument("--timeout", type=arguments.positive, metavar="SECONDS", help="give a photo up after this long")
     how.add_argument("--json", action="store_true", help="one JSON object per photo on standard output")
     how.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
@@ -308,7 +314,7 @@ def _protector(
     """``attacker`` takes the place of the one that computes masks, and then the surrogates need not be here."""
     check_roles(request)
     if options.server:
-        return parts.remote(options.server)
+        return parts.remote(options.server, key_of(options.key_file))
     from faceoff.networks import catalogue
 
     commercial = _commercial(options)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 PORT = 50050
+HTTP_PORT = 8080
 START_SECONDS = 120.0
 """For one child to be ready: on a small machine a set of networks takes its time to load."""
 STOP_SECONDS = 30.0
@@ -32,7 +33,9 @@ STOP_SECONDS = 30.0
 
 _EXAMPLES = """examples:
   faceoff serve
-  faceoff serve --port 9000 --modelserver gpu-box:8500
+  faceoff serve --port 9000 --http-port 9001 --modelserver gpu-box:8500
+  faceoff serve --host 0.0.0.0 --keys keys.json        for others too: see `faceoff keys`
+  faceoff serve --nats nats://localhost:4222           jobs that outlive the process
   faceoff protect holiday.jpg --server localhost:50050
 
 It runs until Ctrl-C. Without --modelserver the networks are served by a stand-in for TensorFlow Serving.
@@ -52,7 +55,21 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--port", type=arguments.port, default=PORT, help="of the gateway (default: %(default)s; 0: a free one)"
     )
+    parser.add_argument(
+        "--http-port",
+        type=arguments.port,
+        default=HTTP_PORT,
+        help="of the gateway's HTTP door (default: %(default)s; 0: a free one)",
+    )
     parser.add_argument("--modelserver", metavar="ADDRESS", help="a TensorFlow Serving that has the networks")
+    parser.add_argument(
+        "--nats", metavar="URL", help="a NATS server that keeps the jobs; without, they end with this process"
+    )
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys of those who may call (`faceoff keys`)")
+    parser.add_argument(
+        "--tenants", type=Path, metavar="FILE", help="limits, targets, webhooks, identity provider: YAML"
+    )
+    parser.add_argument("--open", action="store_true", help="let everybody in who can connect, without keys")
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but the address and errors")
 
 
@@ -131,16 +148,30 @@ class House:
 
 
 def run(options: argparse.Namespace, parts: Parts) -> int:
-    address = f"{options.host}:{options.port or _free_port()}"
+    address, http = (f"{options.host}:{port or _free_port()}" for port in (options.port, options.http_port))
     _refuse_taken(address)
+    _refuse_taken(http)
     if options.modelserver is None:
         _build_models(options.quiet)
-    live(services(address, options.modelserver, parts), address, options.quiet)
+    if options.nats is None:
+        progress.note("Jobs are kept in memory: they end with this process (see --nats).", options.quiet)
+    live(
+        services(address, options.modelserver, parts, _door(options, http)),
+        f"{address} and http://{http}",
+        options.quiet,
+    )
     return exits.DONE
 
 
-def services(address: str, modelserver: str | None, parts: Parts) -> list[Service]:
-    """The children in the order that they need each other in. ``address`` is the gateway's."""
+def _door(options: argparse.Namespace, http: str) -> list[str]:
+    """What the gateway is told beside where the rooms are."""
+    said = {"--http": http, "--nats": options.nats, "--keys": options.keys, "--tenants": options.tenants}
+    flags = [word for name, value in said.items() if value for word in (name, str(value))]
+    return [*flags, "--open"] if options.open else flags
+
+
+def services(address: str, modelserver: str | None, parts: Parts, door: Sequence[str] = ()) -> list[Service]:
+    """The children in the order that they need each other in. ``address`` is the gateway's, ``door`` its further flags."""
     rooms = {name: f"127.0.0.1:{_free_port()}" for name in ("detector", "attacker", "amplifier", "verifier")}
     children = []
     if modelserver is None:
@@ -159,7 +190,7 @@ def services(address: str, modelserver: str | None, parts: Parts) -> list[Servic
         flags = ("--listen", room, "--grace", "5", *(networks if name in ("attacker", "verifier") else ()))
         children.append(_service(name, flags, room, parts))
     doors = [flag for name, room in rooms.items() for flag in (f"--{name}", room)]
-    children.append(_service("gateway", ("--listen", address, "--grace", "5", *doors), address, parts))
+    children.append(_service("gateway", ("--listen", address, "--grace", "5", *doors, *door), address, parts))
     return children
 
 

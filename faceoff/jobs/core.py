@@ -64,7 +64,7 @@ class Engine:
             return known
         now = time.time()
         expires = now + self._limits.ttl
-        record = Record(secrets.token_urlsafe(16), tenant, priority, State.QUEUED, now, expires, len(contents), repeat)
+        record = Record(secrets.token_hex(16), tenant, priority, State.QUEUED, now, expires, len(contents), repeat)
         with self._board.room(tenant, record.size):
             try:
                 other = self._store_job(record, contents, fingerprint)

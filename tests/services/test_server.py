@@ -173,7 +173,7 @@ def test_a_signal_ends_a_service_gracefully(
 
 
 def test_a_service_that_cannot_start_says_why(process: Callable[..., subprocess.Popen[str]]) -> None:
-    service = process("services.gateway", "--listen", "256.0.0.1:1")
+    service = process("services.gateway", "--open", "--listen", "256.0.0.1:1")
     _, said = service.communicate(timeout=20)
     assert service.returncode == 1
     assert "cannot be listened on" in said

@@ -159,7 +159,7 @@ class _Unreachable:
         raise unavailable(self.address)
 
 
-def _unreachable(address: str) -> _Unreachable:
+def _unreachable(address: str, key: str) -> _Unreachable:
     return _Unreachable(address)
 
 

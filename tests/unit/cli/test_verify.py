@@ -209,7 +209,7 @@ def test_a_server_is_told_who_is_consented_to(photos: Path, fakes: Fakes) -> Non
             return pipeline.protect(data, request, rooms, report)
 
     command = ["protect", "a.png", "--server", "there:1", "--reference", "b.png", "--consent", "azure"]
-    assert main(command, replace(fakes.parts, remote=lambda address: Server())) == 0
+    assert main(command, replace(fakes.parts, remote=lambda address, key: Server())) == 0
     assert [request.terms.consent for request in asked] == [("azure",)]
 
 
