@@ -34,10 +34,10 @@ class Board:
         self._limits = limits
         self._changed = threading.Condition()
         self._records: dict[str, tuple[Record, int]] = {}
-        self._tenants: dict[str, dict[str, None]] = {}  # keys by tenant, oldest first
+        self._tenants: dict[str, set[str]] = {}  # keys
         self._open: dict[str, _Tally] = {}  # by tenant: what waits or runs
         self._all = _Tally()
-        self._waiting: dict[str, float] = {}  # in order of acceptance, nearly
+        self._waiting: dict[str, float] = {}  # when it was accepted
         self._ends: deque[float] = deque()
 
     def apply(self, key: str, revision: int, value: bytes | None) -> None:
@@ -52,11 +52,11 @@ class Board:
                 self._ends.append(time.monotonic())
             if record:
                 self._records[key] = (record, revision)
-                self._tenants.setdefault(record.tenant, {}).setdefault(key)
+                self._tenants.setdefault(record.tenant, set()).add(key)
             elif before:
                 self._forget(key, before)
             if record and record.state is State.QUEUED:
-                self._waiting.setdefault(key, record.created)
+                self._waiting[key] = record.created
             else:
                 self._waiting.pop(key, None)
             self._changed.notify_all()
@@ -87,7 +87,8 @@ class Board:
     def list(self, tenant: str) -> Sequence[Record]:
         """Newest first."""
         with self._changed:
-            return [self._records[key][0] for key in reversed(self._tenants.get(tenant, {}))]
+            records = [self._records[key][0] for key in self._tenants.get(tenant, ())]
+        return sorted(records, key=lambda record: (record.created, record.id), reverse=True)
 
     def expired(self, now: float) -> Sequence[Record]:
         with self._changed:
@@ -96,7 +97,7 @@ class Board:
     def oldest_waiting(self) -> float | None:
         """When the job that waits longest was accepted, seconds since the epoch."""
         with self._changed:
-            return next(iter(self._waiting.values()), None)
+            return min(self._waiting.values(), default=None)
 
     @contextmanager
     def room(self, tenant: str, size: int) -> Iterator[None]:
@@ -153,6 +154,6 @@ class Board:
     def _forget(self, key: str, record: Record) -> None:
         del self._records[key]
         keys = self._tenants[record.tenant]
-        del keys[key]
+        keys.discard(key)
         if not keys:
             del self._tenants[record.tenant]

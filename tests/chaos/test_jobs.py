@@ -24,6 +24,7 @@ from faceoff.errors import FaceOffError, Reason
 from faceoff.jobs.core import Engine
 from faceoff.jobs.engine import Limits, Operation, State
 from faceoff.jobs.jetstream import connect
+from faceoff.jobs.sweeper import Sweeper
 from faceoff.types import Priority
 from tests.services.jobs.broker import Broker, binary
 from tests.services.jobs.work import protect
@@ -79,7 +80,7 @@ class Client(threading.Thread):
         return len(self._photos)
 
     def run(self) -> None:
-        number = 0
+        number, looked = 0, 0.0
         while not self._over.is_set():
             request, photo = b"%d" % (number % 7), b"%d" % number + MARK * (1 + number % 3 * 8000)
             priority = list(Priority)[number % 3]
@@ -90,7 +91,9 @@ class Client(threading.Thread):
                 self._over.wait(0.3)
                 continue
             finally:
-                self._look()
+                if time.monotonic() - looked > 1.0:
+                    looked = time.monotonic()
+                    self._look()
             self._photos[job.id] = (request, [photo])
             number += 1
         deadline = time.monotonic() + PATIENCE
@@ -137,15 +140,6 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     broker.stop()
 
 
-def sweep(engine: Engine, over: threading.Event) -> None:
-    while not over.wait(1.0):
-        try:
-            engine.sweep()
-        except FaceOffError as error:
-            if error.reason is not Reason.SERVICE_UNAVAILABLE:
-                raise
-
-
 def disturb(chance: random.Random, broker: Broker, workers: Workers) -> Counter[str]:
     """Do to workers and broker what may happen to them, for SECONDS."""
     deeds: Counter[str] = Counter()
@@ -182,41 +176,47 @@ def disturb(chance: random.Random, broker: Broker, workers: Workers) -> Counter[
     return deeds
 
 
+def what_is_left(engine: Engine) -> list[str]:
+    """Of photos, keys and idempotency entries, when their time is over."""
+    deadline = time.monotonic() + LIMITS.ttl + 10
+    while time.monotonic() < deadline:
+        time.sleep(1.0)
+        store = engine._store
+        left = [*store.blobs.names(), *store.secrets.names(), *store.repeats.names()]
+        if not left:
+            break
+    return left
+
+
 @pytest.mark.timeout(SECONDS + 4 * PATIENCE)
 def test_whatever_happens(broker: Broker, capsys: pytest.CaptureFixture[str]) -> None:
     engine = connect(broker.url, LIMITS)
-    over, swept = threading.Event(), threading.Event()
+    over = threading.Event()
     clients = [Client(engine, tenant, over) for tenant in ("ann", "bob")]
-    sweeper = threading.Thread(target=sweep, args=(engine, swept))
+    sweeper = Sweeper(engine, 1.0)
     workers = Workers(broker.url)
-    for thread in (*clients, sweeper):
-        thread.start()
-    try:
-        deeds = disturb(random.Random(SEED), broker, workers)
-    finally:
-        over.set()
-        for client in clients:
-            client.join()
-        workers.end()
+    for client in clients:
+        client.start()
+    with sweeper:
+        try:
+            deeds = disturb(random.Random(SEED), broker, workers)
+        finally:
+            over.set()
+            for client in clients:
+                client.join()
+            workers.end()
+        left = what_is_left(engine)
     accepted = sum(client.accepted for client in clients)
     ends = Counter(
         operation.error.reason.value if operation.error else operation.state.value
         for client in clients
         for operation, _ in client.ended.values()
     )
-    deadline = time.monotonic() + LIMITS.ttl + 10
-    left: list[str] = ["something"]
-    while left and time.monotonic() < deadline:
-        time.sleep(1.0)
-        store = engine._store
-        left = [*store.blobs.names(), *store.secrets.names(), *store.repeats.names()]
-    swept.set()
-    sweeper.join()
     engine.close()
     refused = sum(client.refused for client in clients)
     with capsys.disabled():
         sys.stdout.write(f"\nchaos, seed {SEED}, {SECONDS:g} s: {dict(deeds)}, {refused} refused, {dict(ends)}\n")
     assert not [wrong for client in clients for wrong in client.wrong]
-    assert ends.total() == accepted > 20, "every accepted job has ended"
+    assert ends.total() == accepted > 10, "every accepted job has ended"
     assert ends[State.SUCCEEDED.value] >= accepted / 2
     assert not left, "nothing outlives its time"

@@ -51,7 +51,7 @@ def test_thousands_of_photos_of_another_on_the_broker(broker: Broker) -> None:
     engine.close()
 
 
-WORKERS, SECONDS = 4, 0.02
+WORKERS, SECONDS = 4, 0.1  # so long that other work on the machine does not decide
 
 
 def work(_: bytes, __: Sequence[bytes], ___: Report) -> tuple[bytes, bytes]:
@@ -82,8 +82,8 @@ def goodput(offered: float, seconds: float) -> tuple[float, list[FaceOffError]]:
                     refused.append(error)
             time.sleep(0.005)
     engine.close()
-    settled = [when for when in counted if began + 0.2 < when < began + seconds]
-    return len(settled) / (seconds - 0.2), refused
+    settled = [when for when in counted if began + 0.3 < when < began + seconds]
+    return len(settled) / (seconds - 0.3), refused
 
 
 @pytest.mark.timeout(120)
@@ -91,8 +91,8 @@ def test_goodput_at_ten_times_the_load() -> None:
     capacity = WORKERS / SECONDS
     ratios = []
     for _ in range(3):
-        peak, _ = goodput(capacity, 1.5)
-        loaded, refused = goodput(10 * capacity, 1.5)
+        peak, _ = goodput(capacity, 3.0)
+        loaded, refused = goodput(10 * capacity, 3.0)
         assert len(refused) > capacity
         assert all(error.reason is Reason.OVERLOADED and error.retry_after for error in refused)
         ratios.append(loaded / peak)
