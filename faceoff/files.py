@@ -8,10 +8,9 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from faceoff.errors import FaceOffError, Reason
-
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 def write_atomically(path: Path, data: bytes | Iterable[bytes], overwrite: bool = True, private: bool = False) -> None:
@@ -27,7 +26,7 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes], overwrite: bool 
     temporary = path.with_name(f".faceoff-{secrets.token_hex(8)}.tmp")
     try:
         with disk_errors(path):
-            with os.fdopen(os.open(temporary, _NEW, 0o600 if private else 0o666), "wb") as file:
+            with _open_private(temporary) if private else temporary.open("xb") as file:
                 for chunk in (data,) if isinstance(data, bytes) else data:
                     file.write(chunk)
                 file.flush()
@@ -56,6 +55,10 @@ def disk_errors(path: Path) -> Iterator[None]:
             f"Cannot write {path}: {error.strerror or error}.",
             "Choose a folder that exists and that you may write to.",
         ) from error
+
+
+def _open_private(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
 
 
 def _rename_to_new(temporary: Path, path: Path) -> None:

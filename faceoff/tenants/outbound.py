@@ -21,10 +21,9 @@ from urllib.parse import urlsplit
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Sequence[str]]
 
-# IPv6 addresses in which an IPv4 address is hidden, for whoever translates it: mapped, compatible, NAT64, Teredo, 6to4.
-_HIDING = tuple(
-    map(ipaddress.IPv6Network, ("::ffff:0:0/96", "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16"))
-)
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""What of IPv6 is the world outside. Mapped, compatible and translated IPv4 addresses are not in it, but these are:"""
+_TUNNELS = (ipaddress.IPv6Network("2001::/32"), ipaddress.IPv6Network("2002::/16"))
 
 
 class Unreachable(Exception):
@@ -39,9 +38,9 @@ class Answer:
 
 def public(address: Address) -> bool:
     """Whether an address is in the world outside: not private, loopback, link-local, multicast, reserved or hiding another."""
-    if isinstance(address, ipaddress.IPv6Address) and any(address in network for network in _HIDING):
-        return False
-    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_link_local)
+    if isinstance(address, ipaddress.IPv6Address):
+        return address.is_global and address in _UNICAST and not any(address in tunnel for tunnel in _TUNNELS)
+    return address.is_global and not address.is_multicast
 
 
 def loopback(address: Address) -> bool:

@@ -18,7 +18,9 @@ from faceoff.tenants.principal import Principal, Scope, bearer
 def test_a_key_comes_as_a_bearer_token(tmp_path: Path) -> None:
     token = keys.create(tmp_path / "keys.json", "acme", [Scope.PROTECT])
     credentials = Credentials(ApiKeys(tmp_path / "keys.json"), None)
-    for headers in ([("authorization", f"Bearer {token}")], [("Authorization", f"bearer {token}"), ("a", b"\xff")]):
+    grpc: list[tuple[str, str | bytes]] = [("a-bin", b"\xff"), ("authorization", f"bearer {token}")]
+    http = {"Authorization": f"Bearer {token}"}
+    for headers in (grpc, http.items()):
         assert credentials.authenticate(headers).tenant == "acme"
 
 

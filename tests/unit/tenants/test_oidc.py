@@ -90,7 +90,8 @@ def test_claims_and_words_are_the_operators(tmp_path: Path) -> None:
     (tmp_path / "jwks.json").write_text(json.dumps(JWKS))
     changed = {"tenant_claim": "https://x/org", "scope_claim": "roles", "scopes": {"science": "research"}}
     checker = oidc.tokens(OidcSettings.model_validate({**SETTINGS, **changed}), tmp_path)
-    text = token(**{"https://x/org": "lab", "roles": ["science", "faceoff:admin"]})
+    said: dict[str, Any] = {"https://x/org": "lab", "roles": ["science", "faceoff:admin"]}
+    text = token(**said)
     assert checker.check(text) == Principal("lab", frozenset({Scope.RESEARCH}), "oidc")
 
 
@@ -136,6 +137,7 @@ FORGED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:The RSA key is 1024")
 @pytest.mark.parametrize("kind", FORGED)
 def test_a_forged_token_is_told_nothing(checker: Tokens, kind: str) -> None:
     error = refusal(checker, FORGED[kind]())
