@@ -45,8 +45,8 @@ class Failure:
 
 @dataclass(frozen=True)
 class Operation:
-    """What is known of a job. Times are seconds since the epoch. ``id`` is 128 random bits as 32 hex digits. ``expires`` is when
-    the job and everything of it is deleted: counted from its end, or, while it waits and runs, when it is given up.
+    """What is known of a job. Times are seconds since the epoch. ``id`` is 128 random bits as 32 hex digits. ``expires`` is
+    when the job and everything of it is deleted: counted from its end, or, while it waits and runs, when it is given up.
     ``attempts`` is how often a worker began. ``detail`` is what the worker said of its result, ``error`` why it failed or was
     cancelled. ``has_result`` says that ``Jobs.result`` has the photo."""
 
