@@ -1,0 +1,129 @@
+"""What every object that the operator makes has in common. Pure: dicts from dicts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from services.operator.settings import Settings, Size
+from services.operator.specs import Accelerator
+
+GROUP = "faceoff.dev"
+VERSION = "v1alpha1"
+MANAGER = "faceoff-operator"
+OWNER = f"{GROUP}/owner"
+"""Label with the name of the custom resource that an object was made for."""
+
+REVISION = f"{GROUP}/revision"
+"""Label with what an object was made from: objects of another revision are replaced, never changed."""
+
+ALLOWED = f"{GROUP}/campaigns"
+"""Label of the claims that campaigns may use."""
+
+USER = 10001
+GPU = "nvidia.com/gpu"
+HOME, SCRATCH = "/store", "/tmp"  # noqa: S108  (an emptyDir of the pod's own)
+
+Object = dict[str, Any]
+
+
+def digest(value: object) -> str:
+    """Eight hexadecimal digits that name ``value``, plain JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def labels(body: Mapping[str, Any], component: str, revision: str) -> dict[str, str]:
+    return {
+        "app.kubernetes.io/part-of": "faceoff",
+        "app.kubernetes.io/managed-by": MANAGER,
+        "app.kubernetes.io/component": component,
+        OWNER: body["metadata"]["name"],
+        REVISION: revision,
+    }
+
+
+def meta(body: Mapping[str, Any], name: str, marked: Mapping[str, str]) -> Object:
+    """Metadata of an object that goes when its custom resource goes."""
+    owner = {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": body["kind"],
+        "name": body["metadata"]["name"],
+        "uid": body["metadata"]["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+    return {
+        "name": name,
+        "namespace": body["metadata"]["namespace"],
+        "labels": dict(marked),
+        "ownerReferences": [owner],
+    }
+
+
+def container(name: str, image: str, size: Size, accelerator: Accelerator | None = None, **more: Any) -> Object:
+    """A container of the restricted profile; ``more`` are its other fields."""
+    limits = {"memory": size.memory}
+    if accelerator and accelerator.kind == "gpu":
+        limits[GPU] = str(accelerator.count)
+    return {
+        "name": name,
+        "image": image,
+        "resources": {"requests": {"cpu": size.cpu, "memory": size.memory}, "limits": limits},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        **more,
+    }
+
+
+def command(
+    name: str, settings: Settings, home: str, arguments: Sequence[str], accelerator: Accelerator | None = None
+) -> Object:
+    """A container that runs ``faceoff`` with models in ``home``, a folder of the store."""
+    return container(
+        name,
+        settings.image,
+        settings.campaign,
+        accelerator,
+        command=["faceoff"],
+        args=list(arguments),
+        env=[
+            {"name": "FACEOFF_HOME", "value": f"{HOME}/{home}"},
+            {"name": "HOME", "value": SCRATCH},
+            {"name": "TF_CPP_MIN_LOG_LEVEL", "value": "3"},
+        ],
+        volumeMounts=[{"name": "store", "mountPath": HOME}, {"name": "scratch", "mountPath": SCRATCH}],
+    )
+
+
+def pod(containers: Sequence[Object], volumes: Sequence[Object], priority: str, gpu: bool, **more: Any) -> Object:
+    """A pod's spec: nobody's user, no token of the API server, and where a GPU is asked for, the pool's taint tolerated."""
+    spec: Object = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": list(containers),
+        "volumes": [*volumes, {"name": "scratch", "emptyDir": {}}],
+        **more,
+    }
+    if priority:
+        spec["priorityClassName"] = priority
+    if gpu:
+        spec["tolerations"] = [{"key": GPU, "operator": "Exists", "effect": "NoSchedule"}]
+    return spec
+
+
+def claim(name: str, of: str, read_only: bool = False) -> Object:
+    return {"name": name, "persistentVolumeClaim": {"claimName": of, "readOnly": read_only}}

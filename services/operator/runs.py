@@ -1,0 +1,123 @@
+"""What is missing for a Campaign. It looks at how things are, never at what happened, so it may begin anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from services.operator import campaigns, specs, status
+from services.operator.api import Api
+from services.operator.pods import ALLOWED, MANAGER, OWNER, REVISION, Object
+from services.operator.rollout import SOON, STEADY, write
+from services.operator.settings import Settings
+from services.operator.specs import CampaignSpec, Refused
+
+INDEX = "batch.kubernetes.io/job-completion-index"
+
+
+async def reconcile(api: Api, body: Mapping[str, Any], settings: Settings, now: str) -> float:
+    """Bring the objects of the campaign ``body`` one step nearer to its spec. Returns when to look again, in seconds. Raises
+    what the API raises."""
+    try:
+        spec = specs.campaign(body)
+        await _check(api, spec, settings)
+    except Refused as error:
+        before = body.get("status") or {}
+        states = {
+            "Ready": (False, "Refused", "the spec is not acted on"),
+            "Progressing": (False, "Refused", ""),
+            "Degraded": (True, "Refused", str(error)),
+        }
+        await write(api, body, {**before, "conditions": status.conditions(body, states, now)})
+        return STEADY
+    name, run = campaigns.name(body, spec), campaigns.run(spec)
+    await api.apply(campaigns.files(body, spec))
+    job = await api.get("Job", name)
+    held = spec.suspend and settings.queued  # Kueue would resume a suspended Job; a run that is begun anew goes on
+    if job is None and not held:
+        await api.create(campaigns.job(body, spec, settings))
+    elif job is not None and held and not status.finished(job):
+        await api.delete("Job", name)
+    ended = status.finished(job)
+    if job is not None and ended is None and not settings.queued and bool(job["spec"].get("suspend")) != spec.suspend:
+        await api.merge("Job", name, {"spec": {"suspend": spec.suspend}})
+    if spec.schedule:
+        await api.apply(campaigns.cron_job(body, spec, settings, done=ended == "Complete"))
+    else:
+        await api.delete("CronJob", body["metadata"]["name"])
+    await _sweep(api, body["metadata"]["name"], run)
+
+    pods = await api.select(
+        "Pod", {OWNER: body["metadata"]["name"], REVISION: run, "app.kubernetes.io/component": "campaign"}
+    )
+    before = (body.get("status") or {}) if (body.get("status") or {}).get("job") == name else {}
+    parts = await _parts(api, pods, before.get("parts") or [], len(campaigns.parts(spec)), ended == "Complete")
+    states = _states(spec, ended, pods)
+    content = {
+        "conditions": status.conditions(body, states, now),
+        "progress": status.summary(parts),
+        "parts": parts,
+        "results": {"claim": spec.results.claim, "path": campaigns.place(body, spec)},
+        "job": name,
+    }
+    await write(api, body, content)
+    return STEADY if ended or spec.suspend else SOON
+
+
+async def _check(api: Api, spec: CampaignSpec, settings: Settings) -> None:
+    """What only the settings and the namespace can say. Raises Refused."""
+    if spec.campaign["victims"].get("remote") and not settings.victims:
+        raise Refused("spec.campaign.victims.remote: the operator has no commercial victims (victims)")
+    for field, claim in (("photos", spec.photos.claim), ("results", spec.results.claim)):
+        found = await api.get("PersistentVolumeClaim", claim)
+        # Else whoever may write campaigns could have any volume of the namespace mounted.
+        if found is None or (found["metadata"].get("labels") or {}).get(ALLOWED) != "true":
+            raise Refused(f"spec.{field}.claim: there is no claim {claim} with the label {ALLOWED}=true")
+
+
+async def _sweep(api: Api, name: str, run: str) -> None:
+    """Remove what belongs to another run. Its results stay. A Job of the CronJob is the CronJob's."""
+    for kind in ("Job", "ConfigMap"):
+        for found in await api.select(kind, {OWNER: name, "app.kubernetes.io/managed-by": MANAGER}):
+            marked = found["metadata"]["labels"]
+            if marked[REVISION] != run and marked["app.kubernetes.io/component"] == "campaign":
+                await api.delete(kind, found["metadata"]["name"])
+
+
+async def _parts(
+    api: Api, pods: Sequence[Object], before: Sequence[Mapping[str, int]], count: int, complete: bool
+) -> list[dict[str, int]]:
+    """How far each index is: what its pod said last, or what was known before."""
+    parts = [dict(before[index]) if index < len(before) else {"done": 0, "total": 0} for index in range(count)]
+    for pod in sorted(pods, key=lambda one: str(one["metadata"].get("creationTimestamp", ""))):
+        index = str((pod["metadata"].get("labels") or {}).get(INDEX, ""))
+        if index.isdecimal() and int(index) < count and not _settled(parts[int(index)]):
+            said = status.progress(await api.log(pod["metadata"]["name"], "run"))
+            parts[int(index)] = said or parts[int(index)]
+    return [{"done": part["total"] if complete else part["done"], "total": part["total"]} for part in parts]
+
+
+def _settled(part: Mapping[str, int]) -> bool:
+    return 0 < part["total"] == part["done"]
+
+
+def _states(spec: CampaignSpec, ended: str | None, pods: Sequence[Object]) -> dict[str, tuple[bool, str, str]]:
+    words = status.last_words(pods)
+    if ended == "Complete":
+        return {
+            "Ready": (True, "Complete", ""),
+            "Progressing": (False, "Complete", ""),
+            "Degraded": (False, "AsExpected", ""),
+        }
+    if ended == "Failed":
+        return {
+            "Ready": (False, "Failed", "the run ended before its cells"),
+            "Progressing": (False, "Failed", ""),
+            "Degraded": (True, "Failed", words or "see the Job"),
+        }
+    state = "Suspended" if spec.suspend else "Running"
+    return {
+        "Ready": (False, state, ""),
+        "Progressing": (not spec.suspend, state, ""),
+        "Degraded": (bool(words), "Retrying" if words else "AsExpected", words),
+    }
