@@ -30,6 +30,13 @@ demo: models ## Protect a real photo and say where it is
 test: models ## Everything the tests need, then the tests
 	$(BIN)/python -m pytest
 
+.PHONY: chaos fuzz
+chaos: $(SETUP) ## Workers and broker killed and stopped at random, ten minutes
+	CHAOS_SECONDS=600 $(BIN)/python -m pytest tests/chaos
+
+fuzz: $(SETUP) ## Ten minutes of broken photos
+	FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/fuzz
+
 lint: $(SETUP) ## ruff, mypy --strict, the walls, the protos
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
