@@ -106,7 +106,7 @@ class _Mounted:
     def __init__(self, tls: Tls) -> None:
         self._tls = tls
         self._lock = threading.Lock()
-        self._refused: _Stamp = ()
+        self._refused: _Stamp | None = None
         try:
             self._stamp = self._now()
             self._pems = self._read()

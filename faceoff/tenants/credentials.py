@@ -12,6 +12,7 @@ from faceoff.tenants.oidc import Tokens
 from faceoff.tenants.principal import Authenticator, Headers, Principal, Scope, bearer, unauthenticated
 
 LOCAL = Principal("local", frozenset(Scope), "open")
+ANYBODY = Principal("local", frozenset({Scope.PROTECT}), "open")
 
 
 class Credentials:
@@ -34,7 +35,7 @@ class Open:
     under a name of theirs too (DNS rebinding)."""
 
     def __init__(self, local: bool) -> None:
-        """``local``: only this machine can connect."""
+        """``local``: only this machine can connect, and its user may do everything."""
         self._local = local
 
     def authenticate(self, headers: Headers) -> Principal:
@@ -44,7 +45,7 @@ class Open:
             raise unauthenticated("The host's name is not this machine's.")
         if origin is not None and origin.partition("://")[2] != host:
             raise unauthenticated("Another site's page may not call this.")
-        return LOCAL
+        return LOCAL if self._local else ANYBODY
 
 
 def authenticator(

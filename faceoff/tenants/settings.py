@@ -18,6 +18,9 @@ from faceoff.tenants.oidc import OidcSettings
 from faceoff.tenants.principal import TENANT
 from faceoff.tenants.watched import Watched
 
+# PyYAML lets its parts' errors through, for tags on what they do not fit.
+_NO_YAML = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
 _Rate = Annotated[float, Field(gt=0, le=1e6)]
 _Burst = Annotated[int, Field(ge=1, le=1_000_000)]
 _Quota = Annotated[float, Field(ge=0, le=1e12)]
@@ -103,7 +106,7 @@ class TenantsFile:
             raise FaceOffError(
                 Reason.INVALID_ARGUMENT,
                 f"The tenants' file {path} cannot be used: {_problem(error)}.",
-                "See docs/decisions/0017 for what it holds.",
+                "See docs/decisions/0019 for what it holds.",
             ) from None
 
     def settings(self) -> TenantsSettings:
@@ -118,10 +121,11 @@ class TenantsFile:
 
 def _parse(data: bytes) -> TenantsSettings:
     try:
-        return TenantsSettings.model_validate(yaml.safe_load(data))
-    except (yaml.YAMLError, RecursionError) as error:
+        content = yaml.safe_load(data)
+    except _NO_YAML as error:
         mark = getattr(error, "problem_mark", None)
         raise ValueError("it is no YAML" + (f" (line {mark.line + 1})" if mark else "")) from None
+    return TenantsSettings.model_validate(content)
 
 
 def _problem(error: Exception) -> str:

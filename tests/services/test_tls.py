@@ -31,10 +31,12 @@ class Watcher(detector_pb2_grpc.DetectorServiceServicer):
 
     def __init__(self) -> None:
         self.seen: list[int] = []
+        self.headers: list[str | bytes] = []
 
     def Detect(self, request: detector_pb2.DetectRequest, context: grpc.ServicerContext) -> detector_pb2.DetectResponse:  # noqa: N802
         (pem,) = context.auth_context()["x509_pem_cert"]
         self.seen.append(x509.load_pem_x509_certificate(pem).serial_number)  # type: ignore[arg-type]  # bytes they are
+        self.headers += [value for name, value in context.invocation_metadata() if name == "a"]
         return detector_pb2.DetectResponse()
 
     def add(self, server: grpc.Server) -> None:
@@ -70,6 +72,16 @@ def test_a_certificate_of_the_house_gets_in(house: Authority, watcher: Watcher, 
     with serving(watcher, house.issue(tmp_path / "server")) as address, closing(connect(address, tls=client)) as peer:
         detect(peer)
     assert watcher.seen == [serial(client)]
+
+
+def test_headers_go_with_every_call(house: Authority, watcher: Watcher, tmp_path: Path) -> None:
+    client = house.issue(tmp_path / "client")
+    with (
+        serving(watcher, house.issue(tmp_path / "server")) as address,
+        closing(connect(address, {"a": "b"}, client)) as peer,
+    ):
+        detect(peer)
+    assert watcher.headers == ["b"]
 
 
 def test_nobody_else_gets_in(house: Authority, watcher: Watcher, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from faceoff.errors import FaceOffError, Reason
 from faceoff.tenants import keys
-from faceoff.tenants.credentials import LOCAL, Credentials, Open, authenticator, is_loopback
+from faceoff.tenants.credentials import ANYBODY, LOCAL, Credentials, Open, authenticator, is_loopback
 from faceoff.tenants.keys import ApiKeys
 from faceoff.tenants.principal import Principal, Scope, bearer
 
@@ -73,7 +73,7 @@ def test_a_scope_that_is_missing_is_named() -> None:
 def test_a_door_open_to_strangers_does_not_start_by_accident(listen: str) -> None:
     with pytest.raises(FaceOffError, match="everybody who can reach"):
         authenticator(None, None, ["127.0.0.1:50050", listen], open_to_all=False)
-    assert authenticator(None, None, [listen], open_to_all=True).authenticate([("host", "example.com")]) == LOCAL
+    assert authenticator(None, None, [listen], open_to_all=True).authenticate([("host", "example.com")]) == ANYBODY
     closed = authenticator(ApiKeys(Path("/nowhere")), None, [listen], open_to_all=False)
     with pytest.raises(FaceOffError):
         closed.authenticate([])

@@ -78,11 +78,14 @@ def test_a_change_takes_effect_and_a_mistake_does_not(file: Path, capsys: pytest
         b"unknown: 1",
         b"- a",
         b"!!python/object:os.system {}",
+        b"a: !!timestamp x",
+        b"a: !!bool x",
+        b"[" * 10_000,
     ):
         put(file, mistake)
         for _ in range(3):
             assert door.targets() == file.parent / "people"
-    assert capsys.readouterr().err.count("tenants_file_refused") == 6
+    assert capsys.readouterr().err.count("tenants_file_refused") == 7  # the same words are not repeated
 
 
 @pytest.mark.parametrize(
