@@ -134,6 +134,7 @@ def _get(options: argparse.Namespace, client: Client) -> int:
 
 def _watch(options: argparse.Namespace, client: Client) -> int:
     try:
+        progress.note("Ctrl-C leaves the job at work.", options.quiet)
         with progress.shown(options.job, options.quiet) as report:
             for operation in client.watch(options.job):
                 last = operation

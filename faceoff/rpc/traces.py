@@ -87,6 +87,9 @@ def stages(report: Report) -> Iterator[Report]:
                 stack.close()
                 current = progress.stage
                 stack.enter_context(stage(current))
+            if progress.done >= progress.total:
+                stack.close()
+                current = ""
             report(progress)
 
         yield traced

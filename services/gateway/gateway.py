@@ -11,6 +11,7 @@ from typing import Any, cast
 from google.longrunning.operations_pb2_grpc import add_OperationsServicer_to_server
 
 from faceoff.jobs.engine import Jobs
+from faceoff.jobs.sweeper import Sweeper
 from faceoff.jobs.worker import Worker
 from faceoff.pipeline import Rooms
 from faceoff.rpc import operations
@@ -25,7 +26,7 @@ from services.gateway.pool import Pool
 from services.gateway.servicer import OperationsServicer, ProtectionServicer
 from services.gateway.settings import Settings
 from services.gateway.web import create_app
-from services.gateway.worker import Sweeper, work
+from services.gateway.worker import work
 
 NAME = "faceoff.v1.ProtectionService"
 WORKER = "faceoff.worker"

@@ -1,0 +1,180 @@
+"""google.longrunning.Operations and what goes with it, over gRPC."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from google.longrunning import operations_pb2
+from google.longrunning.operations_pb2_grpc import OperationsStub
+from google.protobuf import duration_pb2
+
+from faceoff.amplify import LocalAmplifier
+from faceoff.client import Client, Request, State
+from faceoff.errors import FaceOffError, Reason
+from faceoff.pipeline import Rooms
+from faceoff.rpc.connect import Peer, calling, connect
+from faceoff.tenants import gate
+from faceoff.testing import BoxDetector, FixedVerifier, NoiseAttacker
+from faceoff.types import Loss, Plan, Progress
+from tests.services.house import ByName, House, house
+
+FAST = Request(Plan(iterations=2))
+ENDLESS = Request(Plan(iterations=10_000))
+
+
+@pytest.fixture
+def peer(there: House) -> Iterator[Peer]:
+    peer = connect(there.grpc, {"authorization": "Bearer alice"})
+    yield peer
+    peer.close()
+
+
+@pytest.fixture
+def bob(there: House) -> Iterator[Client]:
+    with closing(Client(there.grpc, "bob")) as bob:
+        yield bob
+
+
+def reason(call: Callable[[], object]) -> Reason:
+    with pytest.raises(FaceOffError) as caught:
+        call()
+    return caught.value.reason
+
+
+def test_a_job_from_submission_to_deletion(client: Client, photo: bytes) -> None:
+    job = client.submit(photo, FAST)
+    assert job.state in (State.QUEUED, State.RUNNING)
+    seen = list(client.watch(job.id))
+    assert [seen[-1].state, seen[-1].has_result] == [State.SUCCEEDED, True]
+    assert client.get(job.id) == seen[-1]
+    result = client.result(job.id)
+    assert (len(result.faces), result.verdicts[0].victim) == (2, "fixed")
+    assert job.id in [other.id for other in client.list()]
+    receipt = client.delete(job.id)
+    assert (receipt.id, receipt.keys >= 1, abs(receipt.deleted - time.time()) < 60) == (job.id, True, True)
+    assert reason(lambda: client.get(job.id)) is Reason.NOT_FOUND
+    assert reason(lambda: client.result(job.id)) is Reason.NOT_FOUND
+
+
+def test_progress_is_watched_and_a_cancelled_job_stops(client: Client, photo: bytes, attacker: NoiseAttacker) -> None:
+    attacker.stopped.clear()
+    job = client.submit(photo, ENDLESS)
+    for seen in client.watch(job.id):
+        if seen.progress and seen.progress.stage == "attack" and seen.progress.done:
+            break
+    assert reason(lambda: client.result(job.id)) is Reason.NOT_READY
+    cancelled = client.cancel(job.id)
+    assert (cancelled.state, cancelled.error and cancelled.error.reason) == (State.CANCELLED, Reason.CANCELLED)
+    assert attacker.stopped.wait(5)
+    assert client.cancel(job.id).state is State.CANCELLED
+
+
+def test_a_failed_job_says_why(client: Client, photo: bytes) -> None:
+    job = client.wait(client.submit(photo, Request(Plan(iterations=2), faces=(7,))).id)
+    assert (job.state, job.error and job.error.message) == (State.FAILED, "There is no face 7.")
+    assert reason(lambda: client.result(job.id)) is Reason.INVALID_ARGUMENT
+
+
+def test_strangers_see_nothing(client: Client, bob: Client, photo: bytes) -> None:
+    job = client.submit(photo, FAST)
+    for call in (bob.get, bob.cancel, bob.delete, bob.result, bob.wait):
+        assert reason(lambda call=call: call(job.id)) is Reason.NOT_FOUND  # type: ignore[misc]
+    assert job.id not in [other.id for other in bob.list()]
+
+
+def test_who_calls(there: House, photo: bytes) -> None:
+    for key, expected in (
+        ("", Reason.UNAUTHENTICATED),
+        ("1", Reason.UNAUTHENTICATED),
+        ("nobody", Reason.PERMISSION_DENIED),
+    ):
+        with closing(Client(there.grpc, key)) as client:
+            calls = (
+                lambda client=client: client.submit(photo, FAST),
+                lambda client=client: client.protect(photo, FAST, lambda _: None),
+                lambda client=client: client.get("x"),
+                lambda client=client: list(client.list()),
+                lambda client=client: client.wait("x"),
+                lambda client=client: client.delete("x"),
+            )
+            assert {reason(call) for call in calls} == {expected}
+
+
+def test_pages_waiting_and_names(there: House, photo: bytes) -> None:
+    peer = connect(there.grpc, {"authorization": "Bearer pages"})
+    stub = OperationsStub(peer.channel)
+    with closing(Client(there.grpc, "pages")) as client, calling(peer):
+        ids = [client.submit(photo, FAST).id for _ in range(3)][::-1]
+        page = stub.ListOperations(operations_pb2.ListOperationsRequest(name="operations", page_size=2))
+        assert [operation.name for operation in page.operations] == [f"operations/{job}" for job in ids[:2]]
+        rest = stub.ListOperations(operations_pb2.ListOperationsRequest(page_size=2, page_token=page.next_page_token))
+        assert ([operation.name for operation in rest.operations], rest.next_page_token) == (
+            [f"operations/{ids[2]}"],
+            "",
+        )
+        assert [job.id for job in client.list()] == ids
+        wait = operations_pb2.WaitOperationRequest(
+            name=f"operations/{ids[0]}", timeout=duration_pb2.Duration(seconds=20)
+        )
+        assert stub.WaitOperation(wait, timeout=30).done
+        endless = client.submit(photo, ENDLESS).id
+        wait = operations_pb2.WaitOperationRequest(
+            name=f"operations/{endless}", timeout=duration_pb2.Duration(seconds=0)
+        )
+        assert not stub.WaitOperation(wait, timeout=30).done
+        stub.DeleteOperation(operations_pb2.DeleteOperationRequest(name=f"operations/{endless}"))
+        assert reason(lambda: client.get(endless)) is Reason.NOT_FOUND
+        for name in ("", "operations/", "x", "operations/../x", "operations/" + "x" * 1000):
+            assert reason(lambda name=name: _get(peer, name)) is Reason.NOT_FOUND  # type: ignore[misc]
+    peer.close()
+
+
+def _get(peer: Peer, name: str) -> object:
+    with calling(peer):
+        return OperationsStub(peer.channel).GetOperation(operations_pb2.GetOperationRequest(name=name), timeout=10)
+
+
+def test_quotas_are_reserved_and_given_back(tmp_path: Path, photo: bytes) -> None:
+    """A photo of .0768 megapixels with 2 iterations costs .1536; the quota has room for one."""
+    file = tmp_path / "tenants.yaml"
+    file.write_text("defaults: {quota: 0.2}\n")
+    rooms = Rooms(BoxDetector(1), NoiseAttacker(), LocalAmplifier(), FixedVerifier())
+    with (
+        house(lambda _: rooms, ByName(), gate.Settings(tenants=file)) as there,
+        closing(Client(there.grpc, "alice")) as client,
+    ):
+        failed = client.wait(client.submit(photo, Request(FAST.plan, faces=(9,))).id)
+        assert failed.state is State.FAILED
+        client.wait(client.submit(photo, FAST, "key").id)
+        assert reason(lambda: client.submit(photo, FAST)) is Reason.QUOTA_EXCEEDED
+        assert reason(lambda: client.protect(photo, FAST, lambda _: None)) is Reason.QUOTA_EXCEEDED
+        assert reason(lambda: client.submit(photo, ENDLESS)) is Reason.QUOTA_EXCEEDED
+
+
+def test_a_cancelled_job_is_not_paid(tmp_path: Path, photo: bytes) -> None:
+    file = tmp_path / "tenants.yaml"
+    file.write_text("defaults: {quota: 1000}\n")
+    rooms = Rooms(BoxDetector(1), NoiseAttacker(0.01), LocalAmplifier(), FixedVerifier())
+    with (
+        house(lambda _: rooms, ByName(), gate.Settings(tenants=file), workers=1) as there,
+        closing(Client(there.grpc, "alice")) as client,
+    ):
+        for _ in range(3):  # each is most of the quota; the first runs, and none waits for another
+            job = client.submit(photo, ENDLESS)
+            client.cancel(job.id)
+
+        def stop(progress: Progress) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            client.protect(photo, ENDLESS, stop)
+        time.sleep(0.5)
+        client.delete(client.submit(photo, ENDLESS).id)
+
+
+def test_targets_need_consent(client: Client, photo: bytes) -> None:
+    assert reason(lambda: client.submit(photo, Request(Plan(loss=Loss.TARGET)))) is Reason.TARGET_NOT_ALLOWED
