@@ -1,5 +1,6 @@
 #!/bin/sh
-# Generate faceoff/v1 from protos/. Usage: scripts/protos.sh [OUT] (default: the repository), or scripts/protos.sh --lint.
+# Generate faceoff/v1 from protos/. Usage: scripts/protos.sh [OUT] (default: the repository), scripts/protos.sh --lint,
+# or scripts/protos.sh --describe FILE (the protos with their comments, as descriptors).
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python}
@@ -12,10 +13,14 @@ cp "$google/operations_proto.proto" "$work/google/longrunning/operations.proto"
 protoc() {
     "$python" -m grpc_tools.protoc -I protos -I "$work" -I "$google/../.." "$@" protos/faceoff/v1/*.proto
 }
-if [ "${1:-}" = --lint ]; then
-    protoc --include_imports --include_source_info --descriptor_set_out="$work/faceoff.binpb"
+describe() {
+    protoc --include_imports --include_source_info --descriptor_set_out="$1"
+}
+case ${1:-.} in
+--lint)
+    describe "$work/faceoff.binpb"
     "$(dirname "$python")/buf" lint "$work/faceoff.binpb" --path faceoff
-else
-    out=${1:-.}
-    protoc --python_out="$out" --pyi_out="$out" --grpc_python_out="$out"
-fi
+    ;;
+--describe) describe "$2" ;;
+*) protoc --python_out="${1:-.}" --pyi_out="${1:-.}" --grpc_python_out="${1:-.}" ;;
+esac

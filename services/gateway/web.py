@@ -105,6 +105,7 @@ _Entered = Annotated[Caller, Depends(_enter)]
 _Job = Annotated[str, Path(description="The operation's id.", max_length=64)]
 _PROBLEMS = (401, 403, 404, 422, 429, 503)
 router = APIRouter(responses=problems.documented(*_PROBLEMS))
+public = APIRouter()
 
 
 def _body() -> dict[str, Any]:
@@ -175,7 +176,7 @@ async def create(
     return models.operation(operation)
 
 
-@router.get("/v1/operations", name="ListOperations")
+@router.get("/v1/operations", name="ListOperations", response_description="A page of them.")
 def list_operations(caller: _Entered, query: Annotated[PageQuery, Query()]) -> OperationsModel:
     """The caller's operations, the newest first."""
     page = caller.entrance.door.list(caller.principal, query.limit, query.after)
@@ -183,8 +184,9 @@ def list_operations(caller: _Entered, query: Annotated[PageQuery, Query()]) -> O
     return OperationsModel(operations=[models.operation(operation) for operation in page], next=last)
 
 
-@router.get("/v1/operations/{operation}", name="GetOperation")
+@router.get("/v1/operations/{operation}", name="GetOperation", response_description="The operation.")
 def get_operation(caller: _Entered, operation: _Job) -> OperationModel:
+    """How far it is, and what came of it."""
     return models.operation(caller.entrance.door.get(caller.principal, operation))
 
 
@@ -213,6 +215,7 @@ async def events(caller: _Entered, operation: _Job) -> StreamingResponse:
     },
 )
 def result(caller: _Entered, operation: _Job) -> Response:
+    """The protected photo. Of an operation that has failed, its problem."""
     known = caller.entrance.door.get(caller.principal, operation)
     if known.error:
         return problems.response(known.error.error(), 409)
@@ -228,20 +231,22 @@ def result(caller: _Entered, operation: _Job) -> Response:
 @router.post(
     "/v1/operations/{operation}:cancel",
     name="CancelOperation",
+    response_description="The operation.",
 )
 def cancel(caller: _Entered, operation: _Job) -> OperationModel:
     """Stop it and destroy its photo. What is done stays as it is."""
     return models.operation(caller.entrance.door.cancel(caller.principal, operation))
 
 
-@router.delete("/v1/operations/{operation}", name="DeleteOperation")
+@router.delete("/v1/operations/{operation}", name="DeleteOperation", response_description="The receipt.")
 def delete(caller: _Entered, operation: _Job) -> ReceiptModel:
     """Stop it if need be, and destroy photo, result and key; the answer is the receipt."""
     return models.receipt(caller.entrance.door.delete(caller.principal, operation))
 
 
-@router.get("/healthz", name="Health", responses={})
+@public.get("/healthz", name="Health", response_description="It answers.")
 def health() -> HealthModel:
+    """Whether the gateway is there; nobody needs a key for it."""
     return HealthModel(status="ok")
 
 
@@ -296,6 +301,7 @@ def create_app(door: Door) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.entrance = Entrance(door)
     app.include_router(router)
+    app.include_router(public)
     app.add_middleware(Around)
     for kind in (FaceOffError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _problem)
