@@ -30,9 +30,12 @@ demo: models ## Protect a real photo and say where it is
 test: models ## Everything the tests need, then the tests
 	$(BIN)/python -m pytest
 
-.PHONY: chaos fuzz
-chaos: $(SETUP) ## Workers and broker killed and stopped at random, ten minutes
-	CHAOS_SECONDS=600 $(BIN)/python -m pytest tests/chaos
+.PHONY: chaos cluster-tools fuzz
+cluster-tools: $(SETUP) ## helm and kubectl for the chart's tests (they skip without)
+	scripts/cluster-tools.sh
+
+chaos: $(SETUP) ## Workers and broker killed and stopped at random for five minutes
+	CHAOS_SECONDS=300 $(BIN)/python -m pytest tests/chaos
 
 fuzz: $(SETUP) ## Ten minutes of broken photos
 	FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/fuzz
@@ -42,10 +45,11 @@ lint: $(SETUP) ## ruff, mypy --strict, the walls, the protos
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/buf lint
+	PYTHON=$(BIN)/python scripts/protos.sh --lint
 
-protos: $(SETUP) ## Regenerate faceoff/v1 from protos/
+protos: $(SETUP) ## Regenerate faceoff/v1 and docs/api.md from protos/
 	PYTHON=$(BIN)/python scripts/protos.sh
+	$(BIN)/python scripts/api.py
 
 lock: $(SETUP) ## Pin every package by hash
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --all-extras --python-version 3.11 \
