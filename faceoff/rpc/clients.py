@@ -39,8 +39,8 @@ class Result:
 
 
 class Client:
-    """A gateway at ``address`` (``host:port``), which may ask for an API ``key``. Safe to share between threads; ``close`` it
-    in the end.
+    """A gateway at ``address`` (``host:port``, or ``https://host:port`` where it is encrypted), which may ask for an API
+    ``key``. Safe to share between threads; ``close`` it in the end.
 
     Every call raises FaceOffError: the gateway's own, SERVICE_UNAVAILABLE where none answers, UNAUTHENTICATED where it does not
     know the key, NOT_FOUND for a job that is not there or somebody else's."""

@@ -18,6 +18,7 @@ from faceoff.rpc.server import MESSAGE_LIMIT
 from faceoff.rpc.tls import Tls
 from faceoff.rpc.tls import channel as tls_channel
 
+_PUBLIC = "https://"
 _SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
@@ -49,8 +50,9 @@ class Peer:
 def connect(address: str, headers: Mapping[str, str] = MappingProxyType({}), tls: Tls | None = None) -> Peer:
     """The service at ``host:port``; a name with several addresses (a headless service) is called round robin.
 
-    ``headers`` go with every call as metadata. Nothing is sent until the first call. Without ``tls`` nothing is encrypted;
-    with it, raises INVALID_ARGUMENT when its files cannot be used.
+    ``headers`` go with every call as metadata. Nothing is sent until the first call. Nothing is encrypted, unless the address
+    is ``https://host:port``, whose certificate the public authorities vouch for, or with ``tls``, which raises
+    INVALID_ARGUMENT when its files cannot be used.
     """
     options = (
         ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
@@ -62,7 +64,12 @@ def connect(address: str, headers: Mapping[str, str] = MappingProxyType({}), tls
         # Services are reached directly; a proxy is for the world outside.
         ("grpc.enable_http_proxy", 0),
     )
-    channel = tls_channel(address, tls, options) if tls else grpc.insecure_channel(address, options)
+    if tls:
+        channel = tls_channel(address, tls, options)
+    elif address.startswith(_PUBLIC):
+        channel = grpc.secure_channel(address.removeprefix(_PUBLIC), grpc.ssl_channel_credentials(), options)
+    else:
+        channel = grpc.insecure_channel(address, options)
     if headers or traces.on():
         channel = with_headers(channel, lambda: {**headers, **traces.headers()})
     return Peer(address, channel)

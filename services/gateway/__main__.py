@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from functools import partial
 
+from prometheus_client import REGISTRY
+
 from faceoff.decoding.pool import Decoder
 from faceoff.jobs import core, jetstream
 from faceoff.rpc import logs, traces
@@ -20,20 +22,19 @@ def main() -> None:
     settings = parse()
     traces.on()  # says at once what is missing for them
     stop = stopping()
-    rooms = partial(
-        remote_rooms,
-        connect(settings.detector),
-        connect(settings.attacker),
-        connect(settings.amplifier),
-        connect(settings.verifier),
+    detector, attacker, amplifier, verifier = (
+        connect(address, tls=settings.server.tls)
+        for address in (settings.detector, settings.attacker, settings.amplifier, settings.verifier)
     )
+    rooms = partial(remote_rooms, detector, attacker, amplifier, verifier)
     with (
         closing(jetstream.connect(settings.nats) if settings.nats else core.in_memory()) as jobs,
         closing(Gate(settings.tenants, (settings.server.listen, settings.http) if settings.http else ())) as gate,
         Decoder() as decoder,
-        opened(settings, jobs, gate, rooms, decoder.decode) as addresses,
+        opened(settings, jobs, gate, rooms, decoder.decode) as ports,
     ):
-        for service, address in addresses.items():
+        REGISTRY.register(jobs.collector())
+        for service, address in ports.items():
             logs.event("serving", service=service, address=address)
         stop.wait()
         logs.event("draining", service="gateway")

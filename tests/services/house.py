@@ -67,8 +67,8 @@ def house(
 
 
 @contextmanager
-def gateway(rooms: Rooms) -> Iterator[str]:
-    """The address of a gateway whose services work in ``rooms``."""
+def served_rooms(rooms: Rooms) -> Iterator[dict[str, str]]:
+    """The addresses of services that work in ``rooms``, by name."""
     adders = {
         "Detector": partial(add_DetectorServiceServicer_to_server, DetectorServicer(rooms.detector)),
         "Attacker": partial(add_AttackerServiceServicer_to_server, AttackerServicer(rooms.attacker)),
@@ -76,9 +76,17 @@ def gateway(rooms: Rooms) -> Iterator[str]:
         "Verifier": partial(add_VerifierServiceServicer_to_server, VerifierServicer(rooms.verifier)),
     }
     with ExitStack() as stack:
-        peers = {}
-        for name, add in adders.items():
-            room = stack.enter_context(served(f"faceoff.v1.{name}Service", add))
-            peers[name.lower()] = connect(room.address)
-            stack.callback(peers[name.lower()].close)
+        yield {
+            name.lower(): stack.enter_context(served(f"faceoff.v1.{name}Service", add)).address
+            for name, add in adders.items()
+        }
+
+
+@contextmanager
+def gateway(rooms: Rooms) -> Iterator[str]:
+    """The address of a gateway whose services work in ``rooms``."""
+    with served_rooms(rooms) as addresses, ExitStack() as stack:
+        peers = {name: connect(address) for name, address in addresses.items()}
+        for peer in peers.values():
+            stack.callback(peer.close)
         yield stack.enter_context(house(lambda deadline: remote_rooms(**peers, deadline=deadline))).grpc
