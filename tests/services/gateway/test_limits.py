@@ -1,0 +1,131 @@
+"""Too much at once, and senders that stop in the middle."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx2
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from faceoff.amplify import LocalAmplifier
+from faceoff.errors import FaceOffError, Reason
+from faceoff.jobs.engine import Limits
+from faceoff.pipeline import Rooms
+from faceoff.rpc import convert
+from faceoff.tenants import gate
+from faceoff.testing import BoxDetector, FixedVerifier, NoiseAttacker
+from faceoff.v1 import protection_pb2
+from services.gateway import web
+from tests.services.house import ByName, House, house
+
+ALICE = {"Authorization": "Bearer alice"}
+PNG = ALICE | {"Content-Type": "image/png"}
+
+
+@pytest.fixture
+def rooms() -> Rooms:
+    return Rooms(BoxDetector(1), NoiseAttacker(0.05), LocalAmplifier(), FixedVerifier())
+
+
+@pytest.fixture
+def small(rooms: Rooms, tmp_path: Path) -> Iterator[House]:
+    """Two jobs of a tenant at once, and no more than five calls."""
+    file = tmp_path / "tenants.yaml"
+    file.write_text("defaults: {rate: 0.1, burst: 5}\n")
+    with house(lambda _: rooms, ByName(), gate.Settings(tenants=file), Limits(tenant_jobs=2), workers=1) as there:
+        yield there
+
+
+def test_refusals_say_when_to_come_back(small: House, photo: bytes) -> None:
+    answers = [httpx2.post(f"{small.http}/v1/protections", content=photo, headers=PNG) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [202, 202, 503, 503, 503, 429]
+    assert [answer.json()["reason"] for answer in answers[2:]] == ["OVERLOADED"] * 3 + ["QUOTA_EXCEEDED"]
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers[2:])
+
+
+def test_uploads_at_once_have_a_bound(rooms: Rooms, photo: bytes) -> None:
+    with house(lambda _: rooms, ByName()) as there, ExitStack() as stack:
+        host, _, port = there.http.removeprefix("http://").rpartition(":")
+        head = "POST /v1/protections HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer alice\r\nContent-Type: image/png\r\n"
+        for _ in range(8):
+            line = stack.enter_context(socket.create_connection((host, int(port))))
+            line.sendall(f"{head}Content-Length: {len(photo)}\r\n\r\n".encode() + photo[:100])
+        answer = _until(503, lambda: httpx2.post(f"{there.http}/v1/protections", content=photo, headers=PNG))
+        assert answer.json()["reason"] == Reason.OVERLOADED
+        stack.close()  # they break off
+        assert _until(202, lambda: httpx2.post(f"{there.http}/v1/protections", content=photo, headers=PNG))
+        assert len(httpx2.get(f"{there.http}/v1/operations", headers=ALICE).json()["operations"]) <= 3
+
+
+def test_a_photo_too_large_is_refused_before_it_ends(rooms: Rooms) -> None:
+    with house(lambda _: rooms, ByName()) as there:
+        host, _, port = there.http.removeprefix("http://").rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=30) as line:
+            line.sendall(
+                b"POST /v1/protections HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer alice\r\n"
+                b"Content-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+            )
+            chunk = b"100000\r\n" + bytes(0x100000) + b"\r\n"
+            for _ in range(24):
+                line.sendall(chunk)
+            answer = b""
+            while b"\r\n\r\n" not in answer:
+                answer += line.recv(1000)
+        assert answer.startswith(b"HTTP/1.1 413")
+
+
+def test_a_silent_stream_is_kept_alive(rooms: Rooms, photo: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "_HEARTBEAT", 0.1)
+    with house(lambda _: rooms, ByName(), workers=0) as there:
+        place = httpx2.post(f"{there.http}/v1/protections", content=photo, headers=PNG).headers["location"]
+        with httpx2.stream("GET", f"{there.http}{place}/events", headers=ALICE, timeout=10) as stream:
+            for line in stream.iter_lines():
+                if line == ": still here":
+                    break
+        httpx2.delete(f"{there.http}{place}", headers=ALICE)
+
+
+PARTS = st.one_of(
+    st.builds(lambda data: protection_pb2.ProtectRequest(chunk=data), st.binary(max_size=50)),
+    st.builds(
+        lambda number, data: protection_pb2.ProtectRequest(
+            reference=protection_pb2.ReferenceChunk(number=number, chunk=data)
+        ),
+        st.integers(-1, 9),
+        st.binary(max_size=50),
+    ),
+    st.just(protection_pb2.ProtectRequest()),
+    st.builds(
+        lambda strength: protection_pb2.ProtectRequest(header=protection_pb2.ProtectHeader(strength=strength)),
+        st.sampled_from(["", "subtle", "none"]),
+    ),
+)
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(st.lists(PARTS, max_size=8))
+def test_any_upload_over_grpc_is_read_or_refused(parts: list[protection_pb2.ProtectRequest]) -> None:
+    try:
+        request, photo = convert.from_upload(iter(parts))
+    except FaceOffError as error:
+        refused: Reason | None = error.reason
+    else:
+        refused = None
+        sent = [part.chunk or part.reference.chunk for part in parts[1:]]
+        assert b"".join([photo, *request.terms.references]) == b"".join(sent)
+    assert refused in (None, Reason.INVALID_ARGUMENT)
+
+
+def _until(status: int, send: object) -> httpx2.Response:
+    for _ in range(100):
+        answer: httpx2.Response = send()  # type: ignore[operator]
+        if answer.status_code == status:
+            return answer
+        time.sleep(0.05)
+    raise AssertionError(answer.text)
