@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 import socket
 import subprocess
@@ -126,3 +127,11 @@ def test_the_plan_of_the_house(fakes: Fakes) -> None:
 
 def _children(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_what_the_gateway_is_told(fakes: Fakes) -> None:
+    options = argparse.Namespace(nats="nats://b:4222", keys=Path("keys.json"), tenants=None, open=True)
+    door = serve._door(options, "127.0.0.1:8")
+    assert door == ["--http", "127.0.0.1:8", "--nats", "nats://b:4222", "--keys", "keys.json", "--open"]
+    gateway = serve.services("127.0.0.1:9", "gpu:8500", fakes.parts, door)[-1]
+    assert list(gateway.arguments[-len(door) :]) == door
