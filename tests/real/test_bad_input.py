@@ -333,9 +333,7 @@ class TestGateway:
     ) -> None:
         assert refusal(house[0], GOOD, request_) == (code, reason)
 
-    def test_no_model_server_and_then_one(
-        self, client: Client, networks: Watched, model_server: ModelServer
-    ) -> None:
+    def test_no_model_server_and_then_one(self, client: Client, networks: Watched, model_server: ModelServer) -> None:
         model_server.stop()
         networks.give_up_after(1.0)
         with pytest.raises(FaceOffError) as caught:
@@ -346,9 +344,7 @@ class TestGateway:
         networks.give_up_after(10.0)
         assert works(client)
 
-    def test_a_model_server_that_restarts_between_two_calls(
-        self, client: Client, model_server: ModelServer
-    ) -> None:
+    def test_a_model_server_that_restarts_between_two_calls(self, client: Client, model_server: ModelServer) -> None:
         assert works(client)
         model_server.stop()
         model_server.start()

@@ -58,9 +58,7 @@ def ignore(progress: Progress) -> None:
     """A report that nobody reads."""
 
 
-def test_a_face_is_protected_and_the_result_is_this_process_own(
-    client: Client, rooms: Rooms, data: bytes
-) -> None:
+def test_a_face_is_protected_and_the_result_is_this_process_own(client: Client, rooms: Rooms, data: bytes) -> None:
     seen: list[Progress] = []
     remote = client.protect(data, REQUEST, seen.append, 120)
     assert [mask.outcome for mask in remote.masks] == [MaskOutcome.REACHED]
@@ -90,9 +88,7 @@ def test_a_photo_without_a_face(client: Client) -> None:
         (Request(Plan(surrogates=("a",), iterations=0)), Reason.INVALID_ARGUMENT),
     ],
 )
-def test_what_the_rooms_refuse_arrives(
-    client: Client, data: bytes, request_: Request, reason: Reason
-) -> None:
+def test_what_the_rooms_refuse_arrives(client: Client, data: bytes, request_: Request, reason: Reason) -> None:
     with pytest.raises(FaceOffError) as caught:
         client.protect(data, request_, ignore, 60)
     assert caught.value.reason is reason
