@@ -78,5 +78,12 @@ experiments: models ## Transfer of every strength over PEOPLE=DIR (a sub-folder 
 	done
 	$(BIN)/python -m experiments.render
 
+.PHONY: paper
+paper: models ## The paper's figures and tables at small size over PEOPLE=DIR (1 to 2 hours), then docs/paper.md
+	@test -n "$(PEOPLE)" || { echo "Say whose photos: make paper PEOPLE=DIR" >&2; exit 1; }
+	$(BIN)/faceoff models fetch facenet512 >&2
+	$(BIN)/python -m experiments.paper all --people $(PEOPLE)
+	$(BIN)/python -m experiments.render
+
 clean: ## Remove what this Makefile made here (the networks' cache stays)
 	rm -rf $(VENV) demo build *.egg-info
