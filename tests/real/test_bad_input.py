@@ -29,6 +29,7 @@ from skimage import data as pictures
 from faceoff.amplify import LocalAmplifier
 from faceoff.attacks.attacker import LocalAttacker
 from faceoff.attacks.export import export
+from faceoff.client import Client
 from faceoff.detect import MtcnnDetector
 from faceoff.errors import FaceOffError, Reason
 from faceoff.networks import catalogue, store
@@ -36,7 +37,6 @@ from faceoff.networks.card import Card
 from faceoff.networks.home import Home
 from faceoff.pipeline import Request, Rooms
 from faceoff.rpc import convert
-from faceoff.client import Client
 from faceoff.rpc.serving import ServingNetworks
 from faceoff.types import Outcome, Plan, Progress
 from faceoff.v1 import protection_pb2
