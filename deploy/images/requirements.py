@@ -67,4 +67,6 @@ def _roots(project: str, extras: list[str]) -> Iterator[str]:
 
 if __name__ == "__main__":
     here = Path.cwd()
-    sys.stdout.write(part((here / "requirements.lock").read_text(), (here / "pyproject.toml").read_text(), sys.argv[1:]))
+    sys.stdout.write(
+        part((here / "requirements.lock").read_text(), (here / "pyproject.toml").read_text(), sys.argv[1:])
+    )
