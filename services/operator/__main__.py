@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import kopf
 from prometheus_client import start_http_server
@@ -26,6 +27,7 @@ def login() -> kopf.ConnectionInfo:
 def main() -> None:
     settings = parse()
     kopf.configure(log_format=kopf.LogFormat.JSON)
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # a line for every event says nothing
     start_http_server(settings.metrics_port)
     controller = Controller(settings, Api(settings.namespace, login), served_version)
     handlers = registry(controller)

@@ -55,7 +55,7 @@ class Api:
     async def select(self, kind: str, labels: Mapping[str, str]) -> list[Object]:
         """The objects of ``kind`` that have these labels."""
         selector = ",".join(f"{key}={value}" for key, value in labels.items())
-        found = await self._ask("GET", self._path(kind), params={"labelSelector": selector})
+        found = await self._ask("GET", self._path(kind), params={"labelSelector": selector} if selector else None)
         return list(found["items"])
 
     async def create(self, document: Object) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -35,11 +34,16 @@ class Controller:
             if owner["apiVersion"].startswith(f"{GROUP}/") and owner["kind"] in ("SurrogateSet", "Campaign"):
                 self._workers.add((owner["kind"], owner["name"]))
 
+    async def check(self) -> None:
+        """Raises ApiError while the CRDs are not there: watches that begin before would never see an object."""
+        for kind in ("SurrogateSet", "Campaign"):
+            await self._api.select(kind, {})
+
     async def run(self) -> None:
-        try:
-            await self._workers.run()
-        finally:
-            await asyncio.shield(self._api.close())
+        await self._workers.run()
+
+    async def close(self) -> None:
+        await self._api.close()
 
     async def _look(self, key: Key) -> float | None:
         kind, name = key

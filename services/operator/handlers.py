@@ -8,11 +8,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import aiohttp
 import kopf
 
+from services.operator.api import ApiError
 from services.operator.controller import Controller
 from services.operator.pods import GROUP, MANAGER, VERSION
 
+FIRST_PAUSE = 2.0
 OWNED = (("apps", "v1", "deployments"), ("batch", "v1", "jobs"), ("batch", "v1", "cronjobs"), ("", "v1", "services"))
 
 
@@ -24,6 +27,10 @@ def registry(controller: Controller) -> kopf.OperatorRegistry:
     @kopf.on.startup(registry=handlers)
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
         configure(settings)
+        try:
+            await controller.check()
+        except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+            raise kopf.TemporaryError(f"The API server is not ready for us: {error}", delay=FIRST_PAUSE) from None
         tasks.append(asyncio.create_task(controller.run()))
 
     @kopf.on.cleanup(registry=handlers)
@@ -31,6 +38,7 @@ def registry(controller: Controller) -> kopf.OperatorRegistry:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await controller.close()
 
     @kopf.on.probe(id="working", registry=handlers)
     async def probe(**_: Any) -> bool:
@@ -39,9 +47,9 @@ def registry(controller: Controller) -> kopf.OperatorRegistry:
         return True
 
     for plural in ("surrogatesets", "campaigns"):
-        kopf.on.event(GROUP, VERSION, plural, registry=handlers)(_changed(controller))
+        kopf.on.event(GROUP, VERSION, plural, id="changed", registry=handlers)(_changed(controller))
     for resource in OWNED:
-        kopf.on.event(*resource, labels={"app.kubernetes.io/managed-by": MANAGER}, registry=handlers)(
+        kopf.on.event(*resource, labels={"app.kubernetes.io/managed-by": MANAGER}, id="owned", registry=handlers)(
             _changed(controller)
         )
     return handlers

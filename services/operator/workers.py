@@ -11,7 +11,9 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+FIRST_PAUSE = 1.0
+LONGEST = 64
+"""The longest pause after failures, in first pauses."""
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +76,6 @@ class Workers(Generic[Key]):
         except Exception as error:
             self._failures[key] += 1
             _log.warning("%s failed %d times: %s: %s", key, self._failures[key], type(error).__name__, error)
-            return float(min(self._first * 2 ** min(self._failures[key] - 1, 10), LONGEST_PAUSE))
+            return self._first * min(2 ** min(self._failures[key] - 1, 10), LONGEST)
         del self._failures[key]
         return pause
