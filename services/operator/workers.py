@@ -76,6 +76,7 @@ class Workers(Generic[Key]):
         except Exception as error:
             self._failures[key] += 1
             _log.warning("%s failed %d times: %s: %s", key, self._failures[key], type(error).__name__, error)
-            return self._first * min(2 ** min(self._failures[key] - 1, 10), LONGEST)
+            delay: float = self._first * min(2 ** min(self._failures[key] - 1, 10), LONGEST)
+            return delay
         del self._failures[key]
         return pause

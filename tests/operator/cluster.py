@@ -43,7 +43,7 @@ class Cluster(kmock.KubernetesEmulator):
             self.resources[resource] = {
                 "kind": kind, "singular": kind.lower(), "namespaced": True, "subresources": {"status"},
                 "verbs": {"get", "list", "watch", "create", "patch", "delete"},
-            }  # fmt: skip
+            }  # type: ignore[assignment]  # fmt: skip
         return self
 
     def all(self, kind: str) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import aiohttp
 import kmock
 import pytest
 
@@ -159,7 +160,10 @@ def test_a_campaign_runs_reports_progress_and_leaves_its_volumes() -> None:
                 made.client, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"p{index}", "labels": marked}}
             )
             made.cluster.logs[f"p{index}/run"] = said
-        body = lambda: made.cluster.all("Campaign")["alpha"]  # noqa: E731
+
+        def body() -> Any:
+            return made.cluster.all("Campaign")["alpha"]
+
         assert made.cluster.all("CronJob")["alpha"]["spec"]["suspend"] is True
         await patch(made.client, "Campaign", "alpha", {"metadata": {"annotations": {"look": "again"}}})
         await until(lambda: body().get("status", {}).get("progress") == "5/16", "progress is told")
@@ -252,7 +256,7 @@ def test_errors_of_the_api_are_got_over(status: int) -> None:
 
 
 def test_calls_that_never_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "TIMEOUT", api.aiohttp.ClientTimeout(total=1))
+    monkeypatch.setattr(api, "TIMEOUT", aiohttp.ClientTimeout(total=1))
 
     async def test(made: House) -> None:
         hanging = asyncio.Event()
