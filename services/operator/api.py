@@ -68,10 +68,10 @@ class Api:
             return False
         return True
 
-    async def apply(self, document: Object, manager: str = MANAGER) -> Object:
+    async def apply(self, document: Object) -> Object:
         """Server-side apply: the fields of ``document`` are ours, whoever wrote them before."""
         path = self._path(document["kind"], document["metadata"]["name"])
-        found: Object = await self._ask("PATCH", path, document, _APPLY, {"fieldManager": manager, "force": "true"})
+        found: Object = await self._ask("PATCH", path, document, _APPLY, {"fieldManager": MANAGER, "force": "true"})
         return found
 
     async def apply_status(self, document: Object) -> None:
@@ -79,10 +79,10 @@ class Api:
         path = self._path(document["kind"], document["metadata"]["name"]) + "/status"
         await self._found("PATCH", path, document, _APPLY, {"fieldManager": MANAGER, "force": "true"})
 
-    async def merge(self, kind: str, name: str, change: Object) -> None:
-        await self._found(
-            "PATCH", self._path(kind, name), change, "application/merge-patch+json", {"fieldManager": MANAGER}
-        )
+    async def merge(self, kind: str, name: str, change: Object, manager: str = MANAGER) -> Object | None:
+        """The object with these fields changed, or None where there is none: unlike ``apply`` it makes nothing."""
+        path = self._path(kind, name)
+        return await self._found("PATCH", path, change, "application/merge-patch+json", {"fieldManager": manager})
 
     async def delete(self, kind: str, name: str) -> None:
         """With everything that belongs to it; one that is gone is fine."""

@@ -60,6 +60,27 @@ def files(body: Mapping[str, Any], spec: CampaignSpec) -> Object:
     }
 
 
+def fetch_job(body: Mapping[str, Any], spec: CampaignSpec, settings: Settings) -> Object:
+    """Brings and builds what the run needs, once for all indices, in pods that see no photo. The run's own pods need no
+    way out of the cluster."""
+    names, sets = networks(spec)
+    marked = labels(body, "model-fetch", run(spec))
+    fetch = command("fetch", settings, HOME, ["models", "fetch", "--quiet", *names])
+    build = command("build", settings, HOME, ["models", "build", "--quiet", *sets])
+    volumes = [claim("store", settings.store)]
+    spec_of_pod = pod([build], volumes, settings.campaign_priority, gpu=False, restartPolicy="Never")
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": meta(body, f"{name(body, spec)}-models", marked),
+        "spec": {
+            "backoffLimit": 3,
+            "activeDeadlineSeconds": 7200,
+            "template": {"metadata": {"labels": marked}, "spec": {**spec_of_pod, "initContainers": [fetch]}},
+        },
+    }
+
+
 def job(body: Mapping[str, Any], spec: CampaignSpec, settings: Settings) -> Object:
     marked = labels(body, "campaign", run(spec)) | settings.job_labels
     return {
@@ -100,14 +121,12 @@ def _work(
     body: Mapping[str, Any], spec: CampaignSpec, settings: Settings, marked: Mapping[str, str], *flags: str
 ) -> Object:
     """A Job's spec. A step each in a container of its own, one after another: no shell."""
-    names, sets = networks(spec)
     folder = f"{RESULTS}/{place(body, spec)}/{_INDEX}"
-    fetch = command("fetch", settings, HOME, ["models", "fetch", "--quiet", *names])
-    build = command("build", settings, HOME, ["models", "build", "--quiet", *sets])
     work = command(
-        "run", settings, HOME, ["campaign", "run", f"{FILES}/{_INDEX}.yaml", "--out", folder, *flags], spec.accelerator
-    )
-    report = command("report", settings, HOME, ["campaign", "report", folder])
+        "run", settings, HOME, ["campaign", "run", f"{FILES}/{_INDEX}.yaml", "--out", folder, *flags], spec.accelerator,
+        read_only=True,
+    )  # fmt: skip
+    report = command("report", settings, HOME, ["campaign", "report", folder], read_only=True)
     results = {"name": "results", "mountPath": RESULTS}
     report["volumeMounts"].append(results)
     work["volumeMounts"] += [
@@ -116,7 +135,7 @@ def _work(
         {"name": "files", "mountPath": FILES, "readOnly": True},
     ]
     volumes = [
-        claim("store", settings.store),
+        claim("store", settings.store, read_only=True),
         claim("results", spec.results.claim),
         claim("photos", spec.photos.claim, read_only=spec.photos.claim != spec.results.claim),
         {"name": "files", "configMap": {"name": name(body, spec)}},
@@ -127,7 +146,7 @@ def _work(
     gpu = spec.accelerator.kind == "gpu"
     spec_of_pod = pod(
         [report], volumes, settings.campaign_priority, gpu,
-        restartPolicy="Never", initContainers=[fetch, build, work], terminationGracePeriodSeconds=60,
+        restartPolicy="Never", initContainers=[work], terminationGracePeriodSeconds=60,
     )  # fmt: skip
     count = len(parts(spec))
     return {

@@ -132,7 +132,7 @@ def module() -> str:
     """The Python module that the operator has the campaigns' schema from."""
     text = json.dumps(_terse(campaign_schema()), indent=1, sort_keys=True)
     words = '"""Written by services.operator.crds; do not edit."""'
-    return f"{words}\n\nimport json\nfrom typing import Any\n\nSCHEMA: dict[str, Any] = json.loads(\n    r'''\n{text}\n'''\n)\n"
+    return f'{words}\n\nimport json\nfrom typing import Any\n\nSCHEMA: dict[str, Any] = json.loads(\n    r"""\n{text}\n"""\n)\n'
 
 
 def _terse(schema: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ GROUP = "faceoff.dev"
 VERSION = "v1alpha1"
 MANAGER = "faceoff-operator"
 OWNER = f"{GROUP}/owner"
-"""Label with the name of the custom resource that an object was made for."""
+"""Label with the kind and name of the custom resource that an object was made for."""
 
 REVISION = f"{GROUP}/revision"
 """Label with what an object was made from: objects of another revision are replaced, never changed."""
@@ -34,19 +34,23 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
 
 
+def owner(body: Mapping[str, Any]) -> str:
+    return f"{body['kind'].lower()}.{body['metadata']['name']}"
+
+
 def labels(body: Mapping[str, Any], component: str, revision: str) -> dict[str, str]:
     return {
         "app.kubernetes.io/part-of": "faceoff",
         "app.kubernetes.io/managed-by": MANAGER,
         "app.kubernetes.io/component": component,
-        OWNER: body["metadata"]["name"],
+        OWNER: owner(body),
         REVISION: revision,
     }
 
 
 def meta(body: Mapping[str, Any], name: str, marked: Mapping[str, str]) -> Object:
     """Metadata of an object that goes when its custom resource goes."""
-    owner = {
+    reference = {
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": body["kind"],
         "name": body["metadata"]["name"],
@@ -58,7 +62,7 @@ def meta(body: Mapping[str, Any], name: str, marked: Mapping[str, str]) -> Objec
         "name": name,
         "namespace": body["metadata"]["namespace"],
         "labels": dict(marked),
-        "ownerReferences": [owner],
+        "ownerReferences": [reference],
     }
 
 
@@ -82,7 +86,12 @@ def container(name: str, image: str, size: Size, accelerator: Accelerator | None
 
 
 def command(
-    name: str, settings: Settings, home: str, arguments: Sequence[str], accelerator: Accelerator | None = None
+    name: str,
+    settings: Settings,
+    home: str,
+    arguments: Sequence[str],
+    accelerator: Accelerator | None = None,
+    read_only: bool = False,
 ) -> Object:
     """A container that runs ``faceoff`` with models in ``home``, a folder of the store."""
     return container(
@@ -97,7 +106,10 @@ def command(
             {"name": "HOME", "value": SCRATCH},
             {"name": "TF_CPP_MIN_LOG_LEVEL", "value": "3"},
         ],
-        volumeMounts=[{"name": "store", "mountPath": HOME}, {"name": "scratch", "mountPath": SCRATCH}],
+        volumeMounts=[
+            {"name": "store", "mountPath": HOME, "readOnly": read_only},
+            {"name": "scratch", "mountPath": SCRATCH},
+        ],
     )
 
 

@@ -8,7 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.operator.pods import HOME, OWNER, REVISION, Object, claim, command, container, digest, labels, meta, pod
+from services.operator.pods import (
+    HOME,
+    OWNER,
+    REVISION,
+    Object,
+    claim,
+    command,
+    container,
+    digest,
+    labels,
+    meta,
+    owner,
+    pod,
+)
 from services.operator.settings import Settings
 from services.operator.specs import SurrogateSetSpec
 
@@ -105,7 +118,7 @@ def deployment(body: Mapping[str, Any], spec: SurrogateSetSpec, settings: Settin
         claim("store", settings.store, read_only=True),
         {"name": "config", "configMap": {"name": _name(body, spec)}},
     ]
-    chosen = {OWNER: body["metadata"]["name"], REVISION: revision(spec), "app.kubernetes.io/component": "model-server"}
+    chosen = {OWNER: owner(body), REVISION: revision(spec), "app.kubernetes.io/component": "model-server"}
     spread = {
         "maxSkew": 1,
         "topologyKey": "kubernetes.io/hostname",
@@ -142,7 +155,7 @@ def service(body: Mapping[str, Any], active: str) -> Object:
         "metadata": meta(body, name, labels(body, "model-server", active)),
         "spec": {
             "clusterIP": "None",
-            "selector": {OWNER: name, REVISION: active, "app.kubernetes.io/component": "model-server"},
+            "selector": {OWNER: owner(body), REVISION: active, "app.kubernetes.io/component": "model-server"},
             "ports": [
                 {"name": "grpc", "port": GRPC, "targetPort": "grpc", "protocol": "TCP"},
                 {"name": "metrics", "port": REST, "targetPort": "metrics", "protocol": "TCP"},
@@ -153,7 +166,7 @@ def service(body: Mapping[str, Any], active: str) -> Object:
 
 def disruption_budget(body: Mapping[str, Any], active: str) -> Object:
     name = body["metadata"]["name"]
-    chosen = {OWNER: name, "app.kubernetes.io/component": "model-server"}
+    chosen = {OWNER: owner(body), "app.kubernetes.io/component": "model-server"}
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
@@ -233,4 +246,4 @@ def _name(body: Mapping[str, Any], spec: SurrogateSetSpec) -> str:
 
 
 def _home(body: Mapping[str, Any], spec: SurrogateSetSpec) -> str:
-    return f"{body['metadata']['name']}/{revision(spec)}"
+    return f"sets/{body['metadata']['name']}/{revision(spec)}"

@@ -8,7 +8,7 @@ from typing import Any
 from services.operator import resources, specs, status
 from services.operator.api import Api
 from services.operator.model_status import NotLoaded
-from services.operator.pods import MANAGER, OWNER, REVISION, Object
+from services.operator.pods import MANAGER, OWNER, REVISION, Object, owner
 from services.operator.settings import Settings
 from services.operator.specs import Refused, SurrogateSetSpec
 
@@ -38,22 +38,22 @@ async def reconcile(api: Api, body: Mapping[str, Any], settings: Settings, serve
         deployment = await _deploy(api, body, spec, settings, active)
         if status.available(deployment):
             try:
-                version = await _version(api, name, wanted, resources.models(spec), served)
+                version = await _version(api, body, wanted, resources.models(spec), served)
                 active = wanted
             except NotLoaded as error:
                 problem = f"the server has not loaded {error}"
     await api.apply(resources.service(body, active))
     await api.apply(resources.disruption_budget(body, active))
     await _autoscale(api, body, spec, settings, active)
-    await _sweep(api, name, {active, wanted})
+    await _sweep(api, owner(body), {active, wanted})
 
     standing = await api.get("Deployment", f"{name}-{active}")
-    words = status.last_words(await _pods(api, name, wanted, "model-fetch")) if fetched == "Failed" else ""
+    words = status.last_words(await _pods(api, body, wanted, "model-fetch")) if fetched == "Failed" else ""
     states = _states(spec, wanted, active, fetched, words, standing, deployment, problem)
     before = body.get("status") or {}
     if before.get("activeRevision") != active:
         before = {}
-    accuracy = before.get("accuracy") or status.accuracy(await _log(api, name, active))
+    accuracy = before.get("accuracy") or status.accuracy(await _log(api, body, active))
     content: Object = {
         "conditions": status.conditions(body, states, now),
         "version": active.rpartition("-")[0] if standing else "",
@@ -118,17 +118,14 @@ async def _deploy(api: Api, body: Mapping[str, Any], spec: SurrogateSetSpec, set
     # it stays when the rest is applied again, and is the autoscaler's from then on.
     old = await api.get("Deployment", f"{body['metadata']['name']}-{active}")
     replicas = max(spec.replicas.min, old["spec"].get("replicas", 1) if old else 1, 1)
-    await api.apply(document)
-    seed = {key: document[key] for key in ("apiVersion", "kind")} | {
-        "metadata": {"name": name},
-        "spec": {"replicas": min(replicas, spec.replicas.max)},
-    }
-    return await api.apply(seed, manager=f"{MANAGER}-seed")
+    made = await api.apply(document)
+    seed = {"spec": {"replicas": min(replicas, spec.replicas.max)}}
+    return await api.merge("Deployment", name, seed, manager=f"{MANAGER}-seed") or made
 
 
-async def _version(api: Api, name: str, revision: str, models: list[str], served: Served) -> str | None:
+async def _version(api: Api, body: Mapping[str, Any], revision: str, models: list[str], served: Served) -> str | None:
     """What one ready server says of its set; None where none can be asked. Raises NotLoaded."""
-    for pod in await _pods(api, name, revision, "model-server"):
+    for pod in await _pods(api, body, revision, "model-server"):
         state = pod.get("status") or {}
         ready = any(one["type"] == "Ready" and one["status"] == "True" for one in state.get("conditions") or ())
         if ready and state.get("podIP"):
@@ -150,21 +147,21 @@ async def _autoscale(
         await api.apply(wanted)
 
 
-async def _sweep(api: Api, name: str, kept: set[str]) -> None:
+async def _sweep(api: Api, of: str, kept: set[str]) -> None:
     """Remove what belongs to no revision that is asked or on its way."""
     for kind in ("Deployment", "Job", "ConfigMap"):
-        for found in await api.select(kind, {OWNER: name, "app.kubernetes.io/managed-by": MANAGER}):
+        for found in await api.select(kind, {OWNER: of, "app.kubernetes.io/managed-by": MANAGER}):
             marked = found["metadata"]["labels"]
             if marked[REVISION] not in kept and marked["app.kubernetes.io/component"].startswith("model-"):
                 await api.delete(kind, found["metadata"]["name"])
 
 
-async def _pods(api: Api, name: str, revision: str, component: str) -> list[Object]:
-    return await api.select("Pod", {OWNER: name, REVISION: revision, "app.kubernetes.io/component": component})
+async def _pods(api: Api, body: Mapping[str, Any], revision: str, component: str) -> list[Object]:
+    return await api.select("Pod", {OWNER: owner(body), REVISION: revision, "app.kubernetes.io/component": component})
 
 
-async def _log(api: Api, name: str, revision: str) -> str:
-    for pod in await _pods(api, name, revision, "model-fetch"):
+async def _log(api: Api, body: Mapping[str, Any], revision: str) -> str:
+    for pod in await _pods(api, body, revision, "model-fetch"):
         if (pod.get("status") or {}).get("phase") == "Succeeded":
             return await api.log(pod["metadata"]["name"], "check")
     return ""

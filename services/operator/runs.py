@@ -7,7 +7,7 @@ from typing import Any
 
 from services.operator import campaigns, specs, status
 from services.operator.api import Api
-from services.operator.pods import ALLOWED, MANAGER, OWNER, REVISION, Object
+from services.operator.pods import ALLOWED, MANAGER, OWNER, REVISION, Object, owner
 from services.operator.rollout import SOON, STEADY, write
 from services.operator.settings import Settings
 from services.operator.specs import CampaignSpec, Refused
@@ -33,26 +33,20 @@ async def reconcile(api: Api, body: Mapping[str, Any], settings: Settings, now: 
     name, run = campaigns.name(body, spec), campaigns.run(spec)
     await api.apply(campaigns.files(body, spec))
     job = await api.get("Job", name)
-    held = spec.suspend and settings.queued  # Kueue would resume a suspended Job; a run that is begun anew goes on
-    if job is None and not held:
-        await api.create(campaigns.job(body, spec, settings))
-    elif job is not None and held and not status.finished(job):
-        await api.delete("Job", name)
+    fetched = "Complete" if job else await _fetch(api, campaigns.fetch_job(body, spec, settings))
+    if fetched == "Complete":
+        await _run(api, campaigns.job(body, spec, settings), job, spec.suspend, settings)
     ended = status.finished(job)
-    if job is not None and ended is None and not settings.queued and bool(job["spec"].get("suspend")) != spec.suspend:
-        await api.merge("Job", name, {"spec": {"suspend": spec.suspend}})
     if spec.schedule:
         await api.apply(campaigns.cron_job(body, spec, settings, done=ended == "Complete"))
     else:
         await api.delete("CronJob", body["metadata"]["name"])
-    await _sweep(api, body["metadata"]["name"], run)
+    await _sweep(api, owner(body), run)
 
-    pods = await api.select(
-        "Pod", {OWNER: body["metadata"]["name"], REVISION: run, "app.kubernetes.io/component": "campaign"}
-    )
+    pods = await _pods(api, body, run, "campaign")
     before = (body.get("status") or {}) if (body.get("status") or {}).get("job") == name else {}
     parts = await _parts(api, pods, before.get("parts") or [], len(campaigns.parts(spec)), ended == "Complete")
-    states = _states(spec, ended, pods)
+    states = _states(spec, fetched, ended, await _pods(api, body, run, "model-fetch") if fetched == "Failed" else pods)
     content = {
         "conditions": status.conditions(body, states, now),
         "progress": status.summary(parts),
@@ -61,7 +55,32 @@ async def reconcile(api: Api, body: Mapping[str, Any], settings: Settings, now: 
         "job": name,
     }
     await write(api, body, content)
-    return STEADY if ended or spec.suspend else SOON
+    return STEADY if ended or fetched == "Failed" or spec.suspend else SOON
+
+
+async def _fetch(api: Api, wanted: Object) -> str | None:
+    """How the Job that brings the models ended; made where there is none."""
+    job = await api.get("Job", wanted["metadata"]["name"])
+    if job is None:
+        await api.create(wanted)
+    return status.finished(job)
+
+
+async def _run(api: Api, wanted: Object, job: Object | None, suspend: bool, settings: Settings) -> None:
+    name = wanted["metadata"]["name"]
+    held = suspend and settings.queued  # Kueue would resume a suspended Job; a run that is begun anew goes on
+    if job is None:
+        if not held:
+            await api.create(wanted)
+    elif status.finished(job) is None:
+        if held:
+            await api.delete("Job", name)
+        elif not settings.queued and bool(job["spec"].get("suspend")) != suspend:
+            await api.merge("Job", name, {"spec": {"suspend": suspend}})
+
+
+async def _pods(api: Api, body: Mapping[str, Any], run: str, component: str) -> list[Object]:
+    return await api.select("Pod", {OWNER: owner(body), REVISION: run, "app.kubernetes.io/component": component})
 
 
 async def _check(api: Api, spec: CampaignSpec, settings: Settings) -> None:
@@ -75,12 +94,12 @@ async def _check(api: Api, spec: CampaignSpec, settings: Settings) -> None:
             raise Refused(f"spec.{field}.claim: there is no claim {claim} with the label {ALLOWED}=true")
 
 
-async def _sweep(api: Api, name: str, run: str) -> None:
+async def _sweep(api: Api, of: str, run: str) -> None:
     """Remove what belongs to another run. Its results stay. A Job of the CronJob is the CronJob's."""
     for kind in ("Job", "ConfigMap"):
-        for found in await api.select(kind, {OWNER: name, "app.kubernetes.io/managed-by": MANAGER}):
+        for found in await api.select(kind, {OWNER: of, "app.kubernetes.io/managed-by": MANAGER}):
             marked = found["metadata"]["labels"]
-            if marked[REVISION] != run and marked["app.kubernetes.io/component"] == "campaign":
+            if marked[REVISION] != run and marked["app.kubernetes.io/component"] != "campaign-verify":
                 await api.delete(kind, found["metadata"]["name"])
 
 
@@ -101,7 +120,9 @@ def _settled(part: Mapping[str, int]) -> bool:
     return 0 < part["total"] == part["done"]
 
 
-def _states(spec: CampaignSpec, ended: str | None, pods: Sequence[Object]) -> dict[str, tuple[bool, str, str]]:
+def _states(
+    spec: CampaignSpec, fetched: str | None, ended: str | None, pods: Sequence[Object]
+) -> dict[str, tuple[bool, str, str]]:
     words = status.last_words(pods)
     if ended == "Complete":
         return {
@@ -109,13 +130,19 @@ def _states(spec: CampaignSpec, ended: str | None, pods: Sequence[Object]) -> di
             "Progressing": (False, "Complete", ""),
             "Degraded": (False, "AsExpected", ""),
         }
+    if fetched == "Failed":
+        return {
+            "Ready": (False, "FetchFailed", "the models could not be fetched or built"),
+            "Progressing": (False, "FetchFailed", ""),
+            "Degraded": (True, "FetchFailed", words or "see the Job"),
+        }
     if ended == "Failed":
         return {
             "Ready": (False, "Failed", "the run ended before its cells"),
             "Progressing": (False, "Failed", ""),
             "Degraded": (True, "Failed", words or "see the Job"),
         }
-    state = "Suspended" if spec.suspend else "Running"
+    state = "Suspended" if spec.suspend else "Running" if fetched else "Fetching"
     return {
         "Ready": (False, state, ""),
         "Progressing": (not spec.suspend, state, ""),

@@ -10,11 +10,12 @@ import aiohttp
 import kmock
 import pytest
 
-from services.operator import api, resources, specs
+from services.operator import api, campaigns, resources, specs
 from services.operator.pods import REVISION
 from tests.operator.cluster import create, delete, patch, until
 from tests.operator.house import House, campaign, condition, house, surrogate_set
 
+COMPLETE = {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}
 OWNED = ("Deployment", "Job", "CronJob", "ConfigMap", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler")
 
 
@@ -130,7 +131,11 @@ def test_accuracy_and_served_version_are_told() -> None:
             ("model-fetch", {"phase": "Succeeded"}),
             ("model-server", {"podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]}),
         ):
-            labels = {"faceoff.dev/owner": "default", REVISION: revision, "app.kubernetes.io/component": component}
+            labels = {
+                "faceoff.dev/owner": "surrogateset.default",
+                REVISION: revision,
+                "app.kubernetes.io/component": component,
+            }
             meta = {"name": component, "labels": labels}
             await create(made.client, {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "status": status})
         made.cluster.logs["model-fetch/check"] = "sface           known crop  ok        differs by 1.0e-06\nnonsense\n"
@@ -149,8 +154,11 @@ def test_a_campaign_runs_reports_progress_and_leaves_its_volumes() -> None:
     async def test(made: House) -> None:
         await made.start()
         await create(made.client, campaign(parallelism=2, schedule="0 3 * * 1"))
-        await until(lambda: bool(names(made, "Job", "alpha")), "the Job is there")
-        [job] = names(made, "Job", "alpha")
+        await until(lambda: bool(names(made, "Job", "alpha")), "the models are fetched")
+        [models] = names(made, "Job", "alpha")
+        job = models.removesuffix("-models")
+        await patch(made.client, "Job", models, COMPLETE, "status")
+        await until(lambda: job in names(made, "Job", "alpha"), "it runs")
         labels = made.cluster.all("Job")[job]["spec"]["template"]["metadata"]["labels"]
         for index, said in enumerate(
             ("x: 3 of 10 cells, ? left\nx: 4 of 10 cells, 1.0 min left\n", "x: 1 of 6 cells, ? left\n")
@@ -168,9 +176,7 @@ def test_a_campaign_runs_reports_progress_and_leaves_its_volumes() -> None:
         await patch(made.client, "Campaign", "alpha", {"metadata": {"annotations": {"look": "again"}}})
         await until(lambda: body().get("status", {}).get("progress") == "5/16", "progress is told")
 
-        await patch(
-            made.client, "Job", job, {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}, "status"
-        )
+        await patch(made.client, "Job", job, COMPLETE, "status")
         await until(lambda: complete(made), "it is complete")
         assert body()["status"]["progress"] == "16/16"
         assert body()["status"]["results"]["path"] == job.replace("alpha-", "alpha/")
@@ -180,6 +186,21 @@ def test_a_campaign_runs_reports_progress_and_leaves_its_volumes() -> None:
         assert set(made.cluster.all("PersistentVolumeClaim")) == {"photos", "secret"}
 
     run(test, turning=False)
+
+
+def test_a_campaign_whose_models_cannot_be_fetched_says_so() -> None:
+    async def test(made: House) -> None:
+        body = campaign()
+        body["metadata"] |= {"namespace": "lab", "uid": "x"}
+        run_of = campaigns.name(body, specs.campaign(body))
+        made.cluster.failing.add(f"{run_of}-models")
+        await made.start()
+        await create(made.client, campaign())
+        failed = ("True", "FetchFailed")
+        await until(lambda: condition(made.cluster.all("Campaign")["alpha"], "Degraded") == failed, "it is said")
+        assert names(made, "Job", "alpha") == [f"{run_of}-models"]
+
+    run(test)
 
 
 def test_a_suspended_campaign_goes_on() -> None:

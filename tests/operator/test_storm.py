@@ -56,7 +56,8 @@ def right(made: House) -> bool:
         not strangers
         and all(settled(made, name) for name in sets)
         and all(
-            complete(made, name) and names(made, "Job", name) == [run["status"]["job"]] for name, run in runs.items()
+            complete(made, name) and {*names(made, "Job", name)} == {(job := run["status"]["job"]), f"{job}-models"}
+            for name, run in runs.items()
         )
         and all(
             (name in made.cluster.all("CronJob")) == bool(run["spec"].get("schedule")) for name, run in runs.items()
