@@ -46,10 +46,10 @@ def test_every_pod_is_denied(sets: tuple[str, ...]) -> None:
 
 def test_the_operators_pods_are_denied_too() -> None:
     pods = pytest.importorskip("services.operator.pods", exc_type=ImportError)
-    marked = pods.labels({"metadata": {"name": "x"}}, "campaign", "1")
+    marked = pods.labels({"kind": "Campaign", "metadata": {"name": "x"}}, "campaign", "1")
     assert policies()["deny"]["podSelector"]["matchLabels"].items() <= marked.items()
     server = policies()["model-server"]["podSelector"]["matchLabels"]
-    assert server.items() <= pods.labels({"metadata": {"name": "x"}}, "model-server", "1").items()
+    assert server.items() <= pods.labels({"kind": "Campaign", "metadata": {"name": "x"}}, "model-server", "1").items()
 
 
 def test_nothing_leaves_but_who_fetches_networks() -> None:
