@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,8 +89,16 @@ def _action(
 
 
 def _with_client(options: argparse.Namespace, parts: Parts, run: Callable[[argparse.Namespace, Client], int]) -> int:
-    with closing(parts.client(options.server, key_of(options.key_file))) as client:
-        return run(options, client)
+    client = parts.client(options.server, key_of(options.key_file))
+    try:
+        code = run(options, client)
+    except Exception:
+        client.close()
+        raise
+    # Ctrl-C can strike in gRPC's own code, whose close then waits for ever: the end of the process closes as well.
+    if code != exits.INTERRUPTED:
+        client.close()
+    return code
 
 
 def _submit(options: argparse.Namespace, client: Client) -> int:

@@ -32,12 +32,12 @@ FACEOFF = (sys.executable, "-m", "faceoff.cli")
 
 @pytest.fixture(scope="module")
 def address(home: Home) -> Iterator[str]:
-    with subprocess.Popen([*FACEOFF, "serve", "--port", "0"], stdout=subprocess.PIPE, text=True) as serving:
+    with subprocess.Popen([*FACEOFF, "serve", "--port", "0", "--http-port", "0"], stdout=subprocess.PIPE, text=True) as serving:
         try:
             assert serving.stdout
             line = serving.stdout.readline()
             assert line.startswith("Face-Off serves at "), line
-            yield line.split()[-1]
+            yield line.split()[3]
         finally:
             children = psutil.Process(serving.pid).children(recursive=True)
             serving.send_signal(signal.SIGTERM)
