@@ -34,7 +34,9 @@ def decoder() -> Iterator[Decoder]:
 
 
 def children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "faceoff.decoding.worker" in child.cmdline()]
+    """A child that some other test has not waited for yet has no command line."""
+    alive = (child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE)
+    return [child for child in alive if "faceoff.decoding.worker" in child.cmdline()]
 
 
 def child_of(decoder: Decoder) -> psutil.Process:
