@@ -148,11 +148,11 @@ class House:
 
 
 def run(options: argparse.Namespace, parts: Parts) -> int:
-    address, http = (f"{options.host}:{port or _free_port()}" for port in (options.port, options.http_port))
-    _refuse_taken(address)
-    _refuse_taken(http)
+    address, http = (f"{options.host}:{port or free_port()}" for port in (options.port, options.http_port))
+    refuse_taken(address)
+    refuse_taken(http)
     if options.modelserver is None:
-        _build_models(options.quiet)
+        build_models(options.quiet)
     if options.nats is None:
         progress.note("Jobs are kept in memory: they end with this process (see --nats).", options.quiet)
     live(
@@ -172,10 +172,10 @@ def _door(options: argparse.Namespace, http: str) -> list[str]:
 
 def services(address: str, modelserver: str | None, parts: Parts, door: Sequence[str] = ()) -> list[Service]:
     """The children in the order that they need each other in. ``address`` is the gateway's, ``door`` its further flags."""
-    rooms = {name: f"127.0.0.1:{_free_port()}" for name in ("detector", "attacker", "amplifier", "verifier")}
+    rooms = {name: f"127.0.0.1:{free_port()}" for name in ("detector", "attacker", "amplifier", "verifier")}
     children = []
     if modelserver is None:
-        modelserver = f"127.0.0.1:{_free_port()}"
+        modelserver = f"127.0.0.1:{free_port()}"
         store = parts.home.root / "models"
         flags = (
             "--model_store",
@@ -232,20 +232,20 @@ def _service(name: str, flags: Sequence[str], address: str, parts: Parts) -> Ser
     return Service(name, (sys.executable, "-m", f"services.{name}", *flags), lambda: parts.check_health(address, 1.0))
 
 
-def _build_models(quiet: bool) -> None:
+def build_models(quiet: bool) -> None:
     """In a process of its own, so that TensorFlow does not stay in this one. What is built already is left alone."""
     done = subprocess.run([sys.executable, "-m", "faceoff.cli", "models", "build", *(["--quiet"] if quiet else [])])
     if done.returncode:
         raise FaceOffError(Reason.NETWORK_MISSING, "The networks could not be made ready.", "See above for what to do.")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _refuse_taken(address: str) -> None:
+def refuse_taken(address: str) -> None:
     """Before the other services are started for nothing."""
     host, _, port = address.rpartition(":")
     try:
