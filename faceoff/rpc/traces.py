@@ -36,9 +36,9 @@ def _tracer() -> Any:
         ) from None
     provider = trace.get_tracer_provider()
     if not isinstance(provider, TracerProvider):
+        # It stays ours: libraries that find a provider of the process tell by themselves whatever they like.
         provider = TracerProvider()
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-        trace.set_tracer_provider(provider)
     return provider.get_tracer(_SCOPE)
 
 

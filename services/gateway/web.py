@@ -298,7 +298,13 @@ def _problem(request: Request, error: Exception) -> JSONResponse:
 
 def create_app(door: Door) -> FastAPI:
     """The routes over ``door``, with their description at /openapi.json."""
-    app = FastAPI(docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        # What it would tell by itself has paths and queries in it, which hold whatever a caller writes into them.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
     app.state.entrance = Entrance(door)
     app.include_router(router)
     app.include_router(public)

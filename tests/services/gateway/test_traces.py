@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 
+import httpx2
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -19,7 +22,7 @@ from faceoff.pipeline import Rooms
 from faceoff.rpc import traces
 from faceoff.testing import BoxDetector, FixedVerifier, NoiseAttacker
 from faceoff.types import Plan
-from tests.services.house import gateway
+from tests.services.house import ByName, gateway, house
 
 ALLOWED = {"rpc.method", "faceoff.stage", "faceoff.reason"}
 _EXPORTER = InMemorySpanExporter()
@@ -73,6 +76,24 @@ def test_a_span_has_names_of_ours_and_nothing_else(exporter: InMemorySpanExporte
     assert not [span for span in spans if span.status.description]
     assert "canary" not in "".join(span.to_json() for span in spans)
     assert Reason.INVALID_ARGUMENT in [dict(span.attributes or {}).get("faceoff.reason") for span in spans]
+
+
+def test_the_framework_tells_nothing_of_its_own(exporter: InMemorySpanExporter, photo: bytes) -> None:
+    """FastAPI and others look for the process's provider, and would tell of paths and queries."""
+    rooms = Rooms(BoxDetector(1), NoiseAttacker(), LocalAmplifier(), FixedVerifier())
+    with house(lambda _: rooms, ByName()) as there:
+        headers = {"Authorization": "Bearer canarykey"}
+        assert httpx2.get(f"{there.http}/v1/operations/canarypath?canary=1", headers=headers).status_code == 404
+        assert httpx2.get(f"{there.http}/v1/operations?limit=canary", headers=headers).status_code == 422
+    assert not exporter.get_finished_spans()
+
+
+def test_our_provider_is_not_the_process_s(exporter: InMemorySpanExporter) -> None:
+    said = (
+        "from faceoff.rpc import traces; from opentelemetry import trace; "
+        "assert traces.on(); assert type(trace.get_tracer_provider()).__name__ == 'ProxyTracerProvider'"
+    )
+    assert subprocess.run([sys.executable, "-c", said], env=os.environ).returncode == 0
 
 
 def test_without_an_endpoint_there_are_none(photo: bytes) -> None:

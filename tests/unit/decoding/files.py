@@ -97,12 +97,24 @@ def thumbnail() -> bytes:
     return save(Image.fromarray(pixels(8, 8)), "JPEG")
 
 
-def more_jpeg_segments(data: bytes) -> bytes:
+def add_thumbnail(block: bytes, preview: bytes) -> bytes:
+    """An EXIF block with a second directory that holds a picture, as cameras write it."""
+    order = ">" if block[:2] == b"MM" else "<"
+    first = struct.unpack_from(order + "I", block, 4)[0]
+    count = struct.unpack_from(order + "H", block, first)[0]
+    link = first + 2 + 12 * count
+    second = struct.pack(order + "H", 2)
+    second += struct.pack(order + "HHII", 0x201, 4, 1, len(block) + 30)
+    second += struct.pack(order + "HHII", 0x202, 4, 1, len(preview)) + bytes(4)
+    return block[:link] + struct.pack(order + "I", len(block)) + block[link + 4 :] + second + preview
+
+
+def more_jpeg_segments(data: bytes, secret: bytes = SECRET, extension: bytes = SECRET) -> bytes:
     """With IPTC in a Photoshop block, XMP in its extended form, a second comment and a maker's own segment."""
-    iptc = b"\x1c\x02\x78" + struct.pack(">H", len(SECRET)) + SECRET
+    iptc = b"\x1c\x02\x78" + struct.pack(">H", len(secret)) + secret
     photoshop = b"Photoshop 3.0\x008BIM\x04\x04\0\0" + struct.pack(">I", len(iptc)) + iptc + bytes(len(iptc) % 2)
-    extended = b"http://ns.adobe.com/xmp/extension/\0" + b"0" * 32 + struct.pack(">II", len(SECRET), 0) + SECRET
-    segments = {0xED: photoshop, 0xE1: extended, 0xFE: SECRET, 0xEF: SECRET}
+    extended = b"http://ns.adobe.com/xmp/extension/\0" + b"0" * 32 + struct.pack(">II", len(extension), 0) + extension
+    segments = {0xED: photoshop, 0xE1: extended, 0xFE: secret, 0xEF: secret}
     return data[:2] + b"".join(jpeg_segment(*each) for each in segments.items()) + data[2:]
 
 
@@ -116,17 +128,7 @@ def telling_files() -> Iterator[bytes]:
     exif = Image.Exif()
     exif[270] = SECRET.decode()
     exif[0x9C9B] = SECRET
-    # A second directory with the thumbnail, as cameras write it.
-    preview = thumbnail()
-    block = exif.tobytes()[6:]
-    first = struct.unpack_from(">I", block, 4)[0] if block[:2] == b"MM" else struct.unpack_from("<I", block, 4)[0]
-    order = ">" if block[:2] == b"MM" else "<"
-    count = struct.unpack_from(order + "H", block, first)[0]
-    link = first + 2 + 12 * count
-    second = struct.pack(order + "H", 2)
-    second += struct.pack(order + "HHII", 0x201, 4, 1, len(block) + 30)
-    second += struct.pack(order + "HHII", 0x202, 4, 1, len(preview)) + bytes(4)
-    block = block[:link] + struct.pack(order + "I", len(block)) + block[link + 4 :] + second + preview
+    block = add_thumbnail(exif.tobytes()[6:], thumbnail())
     telling = b"Exif\0\0" + block
     xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>" + SECRET + b"</x:xmpmeta>"
     yield save(image, "JPEG", exif=telling, comment=SECRET, xmp=xmp, icc_profile=srgb_profile()) + SECRET
