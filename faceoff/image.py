@@ -11,7 +11,7 @@ sRGB, with a warning.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -25,8 +25,11 @@ from faceoff.types import Bytes, Encoding, Float, Photo
 
 _MAX_WEBP_SIDE = 16383
 
-Decode = Callable[[bytes], Photo]
-"""``decode`` in this process, or that of faceoff.decoding.pool.Decoder."""
+
+class Decode(Protocol):
+    """``decode`` in this process, or that of faceoff.decoding.pool.Decoder."""
+
+    def __call__(self, data: bytes, max_bytes: int = MAX_BYTES) -> Photo: ...
 
 
 def decode(data: bytes, max_bytes: int = MAX_BYTES) -> Photo:

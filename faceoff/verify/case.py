@@ -15,11 +15,11 @@ from faceoff.verify.views import cut, resized, show
 
 @dataclass(frozen=True)
 class Case:
-    """A ``protected`` photo as it was encoded. ``crops`` are its faces on the ``original``, or, where that is not at hand, on
+    """A ``protected`` photo. ``crops`` are its faces on the ``original``, or, where that is not at hand, on
     the photo itself; ``width`` is the width of the one they are on. ``references`` are photos of the person other than the
     original."""
 
-    protected: bytes = field(repr=False)
+    protected: Photo
     original: Photo | None
     crops: tuple[Crop, ...]
     width: int
@@ -27,26 +27,20 @@ class Case:
     against: Against
     views: tuple[View, ...]
 
-    @property
-    def original_data(self) -> bytes:
-        """The original as it was encoded; nothing where it is not at hand."""
-        return self.original.source if self.original else b""
 
-
-def of_result(photo: Photo, protected: bytes, crops: Sequence[Crop], terms: Terms) -> Case:
+def of_result(photo: Photo, protected: Photo, crops: Sequence[Crop], terms: Terms) -> Case:
     """The case of a result whose original and faces are known."""
-    references = _others(terms.references, photo.source, protected)
+    references = _others(terms.references, photo, protected)
     against = Against.REFERENCE if references else Against.ORIGINAL
     return Case(protected, photo, tuple(crops), photo.width, references, against, terms.views)
 
 
-def of_photo(protected: bytes, original: Photo | None, terms: Terms, detector: Detector) -> Case:
+def of_photo(protected: Photo, original: Photo | None, terms: Terms, detector: Detector) -> Case:
     """The case of a photo that comes from anywhere, perhaps resized on its way. Raises NO_FACE_DETECTED, and INVALID_ARGUMENT
     where there is nothing to compare with or the photo is a cut-out: its faces would be looked for in the wrong places, and
     another person's found."""
-    shown = image.decode(protected, max_bytes=len(protected))
-    photo = original or shown
-    if not _same_shape(shown, photo):
+    photo = original or protected
+    if not _same_shape(protected, photo):
         raise FaceOffError(
             Reason.INVALID_ARGUMENT,
             "The photo and its original have different proportions.",
@@ -67,9 +61,10 @@ def of_photo(protected: bytes, original: Photo | None, terms: Terms, detector: D
     return Case(protected, None, tuple(crops), photo.width, references, Against.REFERENCE, terms.views)
 
 
-def _others(references: Sequence[bytes], *photos: bytes) -> tuple[bytes, ...]:
+def _others(references: Sequence[bytes], *photos: Photo) -> tuple[bytes, ...]:
     """Each reference once, without the judged photos themselves: what matches itself tells nothing."""
-    return tuple(reference for reference in dict.fromkeys(references) if reference not in photos)
+    judged = [photo.source for photo in photos]
+    return tuple(reference for reference in dict.fromkeys(references) if reference not in judged)
 
 
 def _same_shape(photo: Photo, original: Photo) -> bool:
@@ -78,20 +73,19 @@ def _same_shape(photo: Photo, original: Photo) -> bool:
     return abs(photo.height - original.height * scale) <= 1 + original.height / original.width
 
 
-def faces_in(data: bytes, case: Case, view: View, detector: Detector) -> list[Crop | None]:
-    """Each face of the case found anew in a view of the photo ``data``, as a stranger would read it; None where it is not
-    found."""
-    shown = show(data, view)
-    photo = image.decode(shown, max_bytes=len(shown))
-    scale = photo.width / case.width
+def faces_in(photo: Photo, case: Case, view: View, detector: Detector) -> list[Crop | None]:
+    """Each face of the case found anew in a view of ``photo``, as a stranger would read it; None where it is not found."""
+    shown = show(photo, view)
+    scale = shown.width / case.width
     if view is View.CROPPED:
-        cuts = [cut(photo, crop, scale) for crop in case.crops]
+        cuts = [cut(shown, crop, scale) for crop in case.crops]
+        # In this process, whoever the photo is from: the PNG is our own.
         return [face_at(box, detector.detect(image.decode(png, max_bytes=len(png)))) for png, box in cuts]
-    found = detector.detect(photo)
+    found = detector.detect(shown)
     return [face_at(resized(crop.face.box, scale), found) for crop in case.crops]
 
 
-def largest(data: bytes, detector: Detector) -> Crop | None:
+def largest(photo: Photo, detector: Detector) -> Crop | None:
     """The largest face of a photo."""
-    found = detector.detect(image.decode(data))
+    found = detector.detect(photo)
     return found[0] if found else None

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from types import MappingProxyType
 
-from faceoff import image
 from faceoff.networks.card import Card
 from faceoff.types import Against, Crop, Outcome, Photo, Rank, Terms, Verdict, View
 from faceoff.verify.case import Case, of_photo, of_result
@@ -62,16 +61,16 @@ class Panel:
         """As LocalVerifier's; without ``victims``, those that the terms consent to are asked beside the local networks. A
         commercial victim without consent or without a reference is REFUSED. Raises INVALID_ARGUMENT for consent to
         somebody who is not configured."""
-        return self._judge(of_result(photo, protected, crops, terms), surrogates, victims, terms)
+        return self._judge(of_result(photo, self._local.decode(protected), crops, terms), surrogates, victims, terms)
 
     def compare(self, protected: bytes, original: Photo | None, victims: Sequence[str], terms: Terms) -> list[Verdict]:
         """The verdicts on a photo that comes from anywhere. Raises also NO_FACE_DETECTED, and INVALID_ARGUMENT where there is
         neither a reference nor the original."""
-        return self._judge(of_photo(protected, original, terms, self._detector), (), victims, terms)
+        return self._judge(self._case(protected, original, terms), (), victims, terms)
 
     def linked(self, protected: bytes, others: Sequence[bytes], victims: Sequence[str]) -> list[Verdict]:
         """Whether local victims still tell by other protected photos that they show the same person."""
-        case = of_photo(protected, None, Terms(tuple(others)), self._detector)
+        case = self._case(protected, None, Terms(tuple(others)))
         return self._local.judge(replace(case, against=Against.LINKED), self._networks(victims))
 
     def rank(
@@ -83,8 +82,11 @@ class Panel:
         terms: Terms,
     ) -> list[Rank]:
         """Where local victims rank the person among ``candidates``, other people's faces by name."""
-        case = of_photo(protected, original, terms, self._detector)
+        case = self._case(protected, original, terms)
         return self._local.rank(case, candidates, self._networks(victims))
+
+    def _case(self, protected: bytes, original: Photo | None, terms: Terms) -> Case:
+        return of_photo(self._local.decode(protected), original, terms, self._detector)
 
     def _networks(self, victims: Sequence[str]) -> list[Card]:
         local = [name for name in victims if name not in self._commercial]
@@ -103,7 +105,7 @@ class Panel:
                 *self._local.judge(case, cards),
                 *(verdict for name in asked for verdict in _unreferenced(name, case)),
             ]
-        questions = self._questions(case, original_given)
+        questions = self._questions(case, case.original if original_given else None)
         pairs = [pair for question in questions for pair in question.pairs]
         with ThreadPoolExecutor(1, thread_name_prefix="commercial") as pool:
             answers = pool.submit(ask_all, {name: permitted[name] for name in asked}, pairs, terms.seconds)
@@ -113,33 +115,31 @@ class Panel:
                 verdicts += [_verdict(name, case.against, question, remaining) for question in questions]
         return verdicts
 
-    def _questions(self, case: Case, original_given: bool) -> list[Question]:
-        references: Sequence[tuple[Picture, ...]]
-        if case.against is Against.ORIGINAL:
-            references = [(picture,) for picture in self._pictures(case.original_data, case, View.PHOTO)]
-        else:
-            references = [tuple(map(Picture, case.references))] * len(case.crops)
+    def _questions(self, case: Case, original: Photo | None) -> list[Question]:
+        """``original`` only where it may be sent: always, where nothing else is a reference."""
+        references: Sequence[tuple[Picture, ...]] = [tuple(map(Picture, case.references))] * len(case.crops)
+        if original and case.against is Against.ORIGINAL:
+            references = [(picture,) for picture in self._pictures(original, case, View.PHOTO)]
         questions = []
         for view in case.views:
             clean: Sequence[Picture | None] = [None] * len(case.crops)
-            if original_given:
-                clean = self._pictures(case.original_data, case, view)
+            if original:
+                clean = self._pictures(original, case, view)
             masked = self._pictures(case.protected, case, view)
             for face, (known, probe, before) in enumerate(zip(references, masked, clean, strict=True)):
                 questions.append(Question(face, view, known, probe, before))
         return questions
 
-    def _pictures(self, data: bytes, case: Case, view: View) -> list[Picture]:
+    def _pictures(self, photo: Photo, case: Case, view: View) -> list[Picture]:
         """One for each face: the whole photo where that is the face that counts, the largest, else the face's square alone."""
-        shown = show(data, view)
-        photo = image.decode(shown, max_bytes=len(shown))
-        scale = photo.width / case.width
-        found = self._detector.detect(photo)
+        shown = show(photo, view)
+        scale = shown.width / case.width
+        found = self._detector.detect(shown)
         pictures = []
         for crop in case.crops:
             counts = face_at(resized(crop.face.box, scale), found[:1]) if found else len(case.crops) == 1
             whole = counts and view is not View.CROPPED
-            pictures.append(Picture(shown if whole else cut(photo, crop, scale)[0]))
+            pictures.append(Picture(shown.source if whole else cut(shown, crop, scale)[0]))
         return pictures
 
 

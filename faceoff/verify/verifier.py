@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from faceoff import image
 from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.card import FAR, Card
 from faceoff.rooms import Detector, Networks
@@ -27,11 +28,15 @@ class Scene:
 
 
 class LocalVerifier:
-    """faceoff.rooms.Verifier over the catalogue's own networks. ``cards`` are the networks that may be victims. Every face of
-    every view is embedded in batches, so it is quicker than asking a LocalVictim for each pair."""
+    """faceoff.rooms.Verifier over the catalogue's own networks. ``cards`` are the networks that may be victims, ``decode``
+    reads the photos that come in. Every face of every view is embedded in batches, so it is quicker than asking a
+    LocalVictim for each pair."""
 
-    def __init__(self, networks: Networks, detector: Detector, cards: Sequence[Card]) -> None:
+    def __init__(
+        self, networks: Networks, detector: Detector, cards: Sequence[Card], decode: image.Decode = image.decode
+    ) -> None:
         self._networks = networks
+        self._decode = decode
         self.detector = CachedDetector(detector)  # a photo's references, and its own views, come again and again
         self._cards = {card.name: card for card in cards}
 
@@ -46,7 +51,12 @@ class LocalVerifier:
     ) -> list[Verdict]:
         """What each victim says of each face, in the encoded result as a stranger would read it: decoded and its faces found
         anew. Raises VICTIM_IS_SURROGATE and UNKNOWN_NETWORK."""
-        return self.judge(of_result(photo, protected, crops, terms), self.victims(victims, surrogates))
+        cards = self.victims(victims, surrogates)
+        return self.judge(of_result(photo, self.decode(protected), crops, terms), cards)
+
+    def decode(self, data: bytes) -> Photo:
+        """A photo that comes in, which may be a result of ours and so larger than a stranger's."""
+        return self._decode(data, max_bytes=max(len(data), image.MAX_BYTES))
 
     def judge(self, case: Case, victims: Sequence[Card]) -> list[Verdict]:
         """The verdicts by victim, view and face."""
@@ -111,7 +121,7 @@ class LocalVerifier:
 
     def _known(self, case: Case) -> list[Crop]:
         """The references' faces."""
-        found = (largest(reference, self.detector) for reference in case.references)
+        found = (largest(self._decode(reference), self.detector) for reference in case.references)
         return [crop for crop in found if crop is not None]
 
     def _scene(self, case: Case, view: View) -> Scene:
@@ -120,7 +130,7 @@ class LocalVerifier:
             return Scene(view, masked, [None] * len(case.crops))
         if view is View.PHOTO:
             return Scene(view, masked, case.crops)
-        return Scene(view, masked, faces_in(case.original.source, case, view, self.detector))
+        return Scene(view, masked, faces_in(case.original, case, view, self.detector))
 
     def _verdicts(self, case: Case, card: Card, known: Sequence[Crop], scenes: Sequence[Scene]) -> list[Verdict]:
         version, limit = self._networks.version(card.name), threshold(card)

@@ -1,4 +1,4 @@
-"""What may happen to a photo between its upload and a victim: pure functions from encoded bytes to encoded bytes."""
+"""What may happen to a photo between its upload and a victim: pure functions."""
 
 from __future__ import annotations
 
@@ -22,11 +22,16 @@ SURVIVAL = (View.JPEG, View.HALF, View.DENOISED)
 """What a mask should survive beside the views of the photo itself."""
 
 
-def show(data: bytes, view: View) -> bytes:
-    """A whole photo as ``view`` shows it; CROPPED is about a face (``cut``), so here the photo stays as it is."""
+def show(photo: Photo, view: View) -> Photo:
+    """A whole photo as ``view`` shows it, encoded and decoded anew; CROPPED is about a face (``cut``), so here the photo stays
+    as it is."""
     if view in (View.PHOTO, View.CROPPED):
-        return data
-    pixels = image.decode(data, max_bytes=len(data)).pixels
+        return photo
+    data = _saved(photo.pixels, view)
+    return image.decode(data, max_bytes=len(data))  # in this process, whoever the photo is from: the file is our own
+
+
+def _saved(pixels: Float, view: View) -> bytes:
     if view is View.JPEG:
         return _save(pixels, "JPEG", quality=QUALITY, subsampling="4:2:0")
     if view is View.HALF:

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from faceoff.decoding.pool import Decoder
 from faceoff.detect import MtcnnDetector
 from faceoff.networks import catalogue
 from faceoff.networks.home import default_home
@@ -24,13 +25,15 @@ from services.verifier.settings import parse
 def main() -> None:
     settings = parse()
     detector = MtcnnDetector()
-    local = LocalVerifier(ServingNetworks(settings.model_server), detector, catalogue.all_cards(default_home()))
-    commercial = victims_from(settings.victims) if settings.victims else {}
+    networks, cards = ServingNetworks(settings.model_server), catalogue.all_cards(default_home())
     if settings.victims:
         metrics.export_spending(partial(spent, settings.victims))
-    add = partial(add_VerifierServiceServicer_to_server, VerifierServicer(Panel(local, commercial)))
     blank = Photo(np.zeros((64, 64, 3), np.float32), "PNG", b"")
-    serve("faceoff.v1.VerifierService", add, settings.server, warm_up=lambda: detector.detect(blank))
+    with Decoder() as decoder:
+        commercial = victims_from(settings.victims, decoder.decode) if settings.victims else {}
+        panel = Panel(LocalVerifier(networks, detector, cards, decoder.decode), commercial)
+        add = partial(add_VerifierServiceServicer_to_server, VerifierServicer(panel, decoder.decode))
+        serve("faceoff.v1.VerifierService", add, settings.server, warm_up=lambda: detector.detect(blank))
 
 
 if __name__ == "__main__":

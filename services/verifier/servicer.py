@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import grpc
 
+from faceoff import image
 from faceoff.rooms import Verifier
 from faceoff.rpc import convert, metrics
 from faceoff.rpc.server import remaining
@@ -13,13 +14,15 @@ from faceoff.v1 import verifier_pb2, verifier_pb2_grpc
 
 
 class VerifierServicer(verifier_pb2_grpc.VerifierServiceServicer):
-    def __init__(self, verifier: Verifier) -> None:
-        self._verifier = verifier
+    """``decode`` reads the photos that come in."""
+
+    def __init__(self, verifier: Verifier, decode: image.Decode = image.decode) -> None:
+        self._verifier, self._decode = verifier, decode
 
     def Verify(  # noqa: N802
         self, request: verifier_pb2.VerifyRequest, context: grpc.ServicerContext
     ) -> verifier_pb2.VerifyResponse:
-        photo, crops, terms = convert.from_verify(request)
+        photo, crops, terms = convert.from_verify(request, self._decode)
         terms = replace(
             terms, seconds=min(terms.seconds, 0.8 * remaining(context))
         )  # a hung victim takes no verdict along

@@ -14,6 +14,7 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_before_delay
 from tenacity.wait import wait_random_exponential
 
+from faceoff import image
 from faceoff.errors import FaceOffError, Reason
 from faceoff.types import Outcome
 from faceoff.verify.scores import today
@@ -42,10 +43,19 @@ class Terms:
 
 
 class Asking:
-    """faceoff.verify.victims.victim.Victim over an adapter. Refuses every pair until ``consented`` says who consents."""
+    """faceoff.verify.victims.victim.Victim over an adapter. Refuses every pair until ``consented`` says who consents.
+    ``decode`` reads the pictures."""
 
     def __init__(
-        self, name: str, adapter: Adapter, terms: Terms, budget: Budget, pace: Pace, cache: Cache, breaker: Breaker
+        self,
+        name: str,
+        adapter: Adapter,
+        terms: Terms,
+        budget: Budget,
+        pace: Pace,
+        cache: Cache,
+        breaker: Breaker,
+        decode: image.Decode = image.decode,
     ) -> None:
         self.name = name
         self._adapter = adapter
@@ -54,6 +64,7 @@ class Asking:
         self._pace = pace
         self._cache = cache
         self._breaker = breaker
+        self._decode = decode
         self._tenant: str | None = None
 
     def on_behalf_of(self, tenant: str) -> Asking:
@@ -89,7 +100,7 @@ class Asking:
 
     def _ask(self, tenant: str, ends: float, reference: Picture, probe: Picture) -> Answer:
         (known_bytes, known_note), (probe_bytes, probe_note) = (
-            fit(picture.data, self._adapter.limits) for picture in (reference, probe)
+            fit(picture.data, self._adapter.limits, self._decode) for picture in (reference, probe)
         )
         finding = self._adapter.compare(known_bytes, probe_bytes, partial(self._call, tenant, ends))
         notes = (known_note and f"reference {known_note}", probe_note and f"photo {probe_note}", finding.note)

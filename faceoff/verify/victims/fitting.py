@@ -8,7 +8,7 @@ import re
 from PIL import Image
 
 from faceoff import image
-from faceoff.types import Outcome
+from faceoff.types import Outcome, Photo
 from faceoff.verify.victims.calls import Fault, Limits
 
 _QUALITIES = (95, 90, 80, 70)
@@ -23,17 +23,17 @@ _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7]")
 """The end of a scan's compressed data, in which an 0xff is followed by 0 or is a restart."""
 
 
-def fit(data: bytes, limits: Limits) -> tuple[bytes, str]:
-    """The picture as it may be sent, and what was done to it ("" for nothing: the very bytes).
+def fit(data: bytes, limits: Limits, decode: image.Decode = image.decode) -> tuple[bytes, str]:
+    """The picture, which ``decode`` reads, as it may be sent, and what was done to it ("" for nothing: the very bytes).
 
     A picture is written anew when it is no PNG or JPEG, has too many bytes, too many or too few pixels, or bears
     metadata, which is no business of a third party (and would be read differently by each: EXIF's orientation).
     Raises Fault when it cannot be made to fit, and FaceOffError when it is no picture.
     """
-    reasons = _reasons(data, limits)
+    photo = decode(data, max_bytes=max(len(data), image.MAX_BYTES))
+    reasons = _reasons(photo, limits)
     if not reasons:
         return data, ""
-    photo = image.decode(data, max_bytes=max(len(data), image.MAX_BYTES))
     pixels = photo.pixels if photo.alpha is None else image.on_white(photo.pixels, photo.alpha)
     picture = Image.fromarray(image.to_bytes(pixels))
     scale = min(limits.most_side / max(picture.size), max(1.0, limits.least_side / min(picture.size)))
@@ -50,18 +50,16 @@ def fit(data: bytes, limits: Limits) -> tuple[bytes, str]:
     raise Fault(Outcome.ERROR, "Nothing was sent: the picture cannot be made to fit the victim's limits.")
 
 
-def _reasons(data: bytes, limits: Limits) -> list[str]:
-    """Why the bytes cannot be sent as they are."""
-    try:
-        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as opened:
-            opened.load()
-            sides, bare = opened.size, _bare_png(data) if opened.format == "PNG" else _bare_jpeg(data)
-    except Exception:  # Pillow's parsers raise nearly everything; decoding says what is wrong, if something is
+def _reasons(photo: Photo, limits: Limits) -> list[str]:
+    """Why its bytes cannot be sent as they are."""
+    bare = _BARE.get(photo.format)
+    if bare is None:
         return ["format"]
+    sides = photo.width, photo.height
     checks = {
-        "bytes": not limits.least_bytes <= len(data) <= limits.most_bytes,
+        "bytes": not limits.least_bytes <= len(photo.source) <= limits.most_bytes,
         "size": min(sides) < limits.least_side or max(sides) > limits.most_side,
-        "metadata": not bare,
+        "metadata": not bare(photo.source),
     }
     return [name for name, is_so in checks.items() if is_so]
 
@@ -94,6 +92,9 @@ def _bare_jpeg(data: bytes) -> bool:
             end = _JPEG_MARKER.search(data, at)
             at = end.start() if end else len(data)
     return data[at:] == b"\xff\xd9"
+
+
+_BARE = {"PNG": _bare_png, "JPEG": _bare_jpeg}
 
 
 def _write(picture: Image.Image, quality: int | None, icc: bytes | None) -> bytes:

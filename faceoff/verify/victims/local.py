@@ -56,10 +56,11 @@ class CachedDetector:
 
 class LocalVictim:
     """faceoff.verify.victims.victim.Victim over a network of the catalogue whose card has a threshold at FAR. Its own figures
-    are l2 distances between unit embeddings. Give victims of one house one CachedDetector."""
+    are l2 distances between unit embeddings. Give victims of one house one CachedDetector. ``decode`` reads the pictures."""
 
-    def __init__(self, networks: Networks, detector: Detector, card: Card) -> None:
+    def __init__(self, networks: Networks, detector: Detector, card: Card, decode: image.Decode = image.decode) -> None:
         self._networks = networks
+        self._decode = decode
         self._detector = detector
         self._card = card
 
@@ -82,5 +83,5 @@ class LocalVictim:
         return Answer(score(away, limit), None, version, today(), away, limit)
 
     def _largest(self, picture: Picture) -> Crop | None:
-        found = self._detector.detect(image.decode(picture.data, max_bytes=len(picture.data)))
+        found = self._detector.detect(self._decode(picture.data, max_bytes=len(picture.data)))
         return found[0] if found else None

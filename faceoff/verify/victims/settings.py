@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from faceoff import image
 from faceoff.errors import FaceOffError, Reason
 from faceoff.verify.victims.asking import Asking, Terms
 from faceoff.verify.victims.azure import AzureFace
@@ -146,9 +147,9 @@ class VictimSettings(_Model):
     ]
 
 
-def victims_from(path: Path) -> dict[str, Victim]:
-    """The enabled victims of the file, by name. They refuse every pair until faceoff.verify.victims.asking.consented has seen a
-    caller's consent.
+def victims_from(path: Path, decode: image.Decode = image.decode) -> dict[str, Victim]:
+    """The enabled victims of the file, by name; ``decode`` reads the pictures that they are to be sent. They refuse every pair
+    until faceoff.verify.victims.asking.consented has seen a caller's consent.
 
     Raises FaceOffError INVALID_ARGUMENT that names what is wrong in the file.
     """
@@ -157,7 +158,7 @@ def victims_from(path: Path) -> dict[str, Victim]:
     budget, pace = Budget(store), Pace(store)
     cache = Cache(store, _cache_key(settings.cache, path), settings.cache.hours * 3600, settings.cache.entries)
     return {
-        name: Asking(name, victim.adapter(path.parent), _terms(victim), budget, pace, cache, Breaker())
+        name: Asking(name, victim.adapter(path.parent), _terms(victim), budget, pace, cache, Breaker(), decode)
         for name, victim in settings.victims.items()
         if victim.enabled
     }

@@ -132,7 +132,7 @@ def test_a_surrogate_is_never_a_victim(verifier: LocalVerifier) -> None:
 
 def test_without_the_original_a_match_tells_and_no_match_does_not(verifier: LocalVerifier) -> None:
     def judged(protected: bytes, *references: bytes) -> Outcome:
-        case = of_photo(protected, None, Terms(references), FoundByTest())
+        case = of_photo(image.decode(protected), None, Terms(references), FoundByTest())
         (only,) = verifier.judge(case, verifier.victims(()))
         assert only.clean_score is None
         return only.outcome
@@ -148,31 +148,34 @@ def test_what_cannot_be_compared() -> None:
         (SAME, Terms(), Reason.INVALID_ARGUMENT),
     ):
         with pytest.raises(FaceOffError) as error:
-            of_photo(protected, None, terms, FoundByTest())
+            of_photo(image.decode(protected), None, terms, FoundByTest())
         assert error.value.reason is reason
 
 
 def test_a_photo_that_came_back_smaller(verifier: LocalVerifier) -> None:
     small = png(np.asarray(PHOTO.pixels[::2, ::2]))
-    (only,) = verifier.judge(of_photo(small, PHOTO, Terms(), FoundByTest()), verifier.victims(()))
+    (only,) = verifier.judge(of_photo(image.decode(small), PHOTO, Terms(), FoundByTest()), verifier.victims(()))
     assert only.outcome is Outcome.NOT_TRANSFERRED
 
 
 def test_a_cut_out_is_not_compared_place_by_place() -> None:
     cut = png(np.asarray(PHOTO.pixels[:, :150]))
     with pytest.raises(FaceOffError, match="different proportions") as error:
-        of_photo(cut, PHOTO, Terms((NEAR,)), FoundByTest())
+        of_photo(image.decode(cut), PHOTO, Terms((NEAR,)), FoundByTest())
     assert error.value.reason is Reason.INVALID_ARGUMENT
     wide = replace(PHOTO, pixels=np.asarray(PHOTO.pixels[:101]))  # 192 x 101 at half the size is 96 x 50 or 51
     for height in (50, 51):
-        of_photo(png(np.asarray(PHOTO.pixels[:height, :96])), wide, Terms((NEAR,)), FoundByTest())
+        of_photo(image.decode(png(np.asarray(PHOTO.pixels[:height, :96]))), wide, Terms((NEAR,)), FoundByTest())
 
 
 def test_a_photo_is_no_reference_for_itself_and_each_one_counts_once() -> None:
-    assert of_photo(SAME, None, Terms((SAME, NEAR, NEAR, OTHER)), FoundByTest()).references == (NEAR, OTHER)
-    assert of_result(PHOTO, NEAR, (), Terms((NEAR, SAME))).against is Against.ORIGINAL
+    assert of_photo(image.decode(SAME), None, Terms((SAME, NEAR, NEAR, OTHER)), FoundByTest()).references == (
+        NEAR,
+        OTHER,
+    )
+    assert of_result(PHOTO, image.decode(NEAR), (), Terms((NEAR, SAME))).against is Against.ORIGINAL
     with pytest.raises(FaceOffError) as error:
-        of_photo(SAME, None, Terms((SAME,)), FoundByTest())
+        of_photo(image.decode(SAME), None, Terms((SAME,)), FoundByTest())
     assert error.value.reason is Reason.INVALID_ARGUMENT
 
 
@@ -181,7 +184,9 @@ def test_a_victim_named_twice_judges_once(verifier: LocalVerifier) -> None:
 
 
 def test_linkage_is_never_evidence_for_protection(verifier: LocalVerifier) -> None:
-    case = replace(of_result(PHOTO, SAME, FoundByTest().detect(PHOTO), Terms((OTHER,))), against=Against.LINKED)
+    case = replace(
+        of_result(PHOTO, image.decode(SAME), FoundByTest().detect(PHOTO), Terms((OTHER,))), against=Against.LINKED
+    )
     (only,) = verifier.judge(case, verifier.victims(()))
     assert (only.against, only.outcome, only.clean_score) == (Against.LINKED, Outcome.NO_CLEAN_PAIR, None)
     (only,) = verifier.judge(replace(case, references=(NEAR,)), verifier.victims(()))
@@ -190,12 +195,14 @@ def test_linkage_is_never_evidence_for_protection(verifier: LocalVerifier) -> No
 
 def test_where_the_person_ranks_among_candidates(verifier: LocalVerifier) -> None:
     candidates = {str(seed): tiny.crops(2, seed) for seed in range(3, 8)}
-    case = of_photo(OTHER, PHOTO, Terms((NEAR,)), FoundByTest())
+    case = of_photo(image.decode(OTHER), PHOTO, Terms((NEAR,)), FoundByTest())
     (found,) = verifier.rank(case, candidates, verifier.victims(()))
     assert (found.among_people, found.among_photos) == (6, 11)
     assert (found.clean_of_people, found.clean_of_photos) == (1, 1)
     assert found.of_people is not None
     assert found.of_photos is not None
     assert 1 < found.of_people <= found.of_photos  # its own picture is among the candidates
-    (found,) = verifier.rank(of_photo(OTHER, None, Terms((DARK,)), FoundByTest()), candidates, verifier.victims(()))
+    (found,) = verifier.rank(
+        of_photo(image.decode(OTHER), None, Terms((DARK,)), FoundByTest()), candidates, verifier.victims(())
+    )
     assert (found.of_people, found.clean_of_people) == (None, None)
