@@ -26,13 +26,13 @@ class Authority:
     key: ec.EllipticCurvePrivateKey
     pem: bytes
 
-    def issue(self, folder: Path, common_name: str = "service") -> Tls:
+    def issue(self, folder: Path, common_name: str = "service", organization: str = "") -> Tls:
         """Files of a new certificate for loopback, each put in place at once."""
         folder.mkdir(exist_ok=True)
         key = ec.generate_private_key(ec.SECP256R1())
         names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
         certificate = (
-            _builder(common_name, self.name, key)
+            _builder(_name(common_name, organization), self.name, key)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .sign(self.key, hashes.SHA256())
         )
@@ -47,7 +47,7 @@ def authority(common_name: str = "authority") -> Authority:
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name(common_name)
     certificate = (
-        _builder(common_name, name, key)
+        _builder(name, name, key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -61,15 +61,16 @@ def put(path: Path, data: bytes) -> None:
     temporary.replace(path)
 
 
-def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+def _name(common_name: str, organization: str = "") -> x509.Name:
+    names = {NameOID.ORGANIZATION_NAME: organization, NameOID.COMMON_NAME: common_name}
+    return x509.Name([x509.NameAttribute(kind, name) for kind, name in names.items() if name])
 
 
-def _builder(common_name: str, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _builder(name: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
-        .subject_name(_name(common_name))
+        .subject_name(name)
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())

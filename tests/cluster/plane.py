@@ -1,0 +1,159 @@
+"""A control plane on loopback, of the commands that `make control-plane` builds: etcd, and Kubernetes' API server, controller
+manager and scheduler, with certificates, RBAC and admission as in a cluster."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import socket
+import ssl
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.authority import authority
+from tests.chart.render import ROOT
+from tests.cluster.client import until
+
+BINARIES = ROOT / ".venv" / "tools" / "control-plane"
+COMMANDS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+ADMISSION = "NodeRestriction,OwnerReferencesPermissionEnforcement"
+"""Beside what is always on (PodSecurity, ServiceAccount, Priority, ...)."""
+
+
+def built() -> bool:
+    return all((BINARIES / command).exists() for command in COMMANDS)
+
+
+class Plane:
+    """It keeps everything in ``folder``; ``kubeconfig`` is its administrator's."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._processes = folder, dict[str, subprocess.Popen[bytes]]()
+        self._port, self._etcd = _free(), _free()
+        self._authority = authority("cluster")
+        self.kubeconfig = self._identity("admin", "system:masters")
+        self._keys()
+
+    def start(self) -> None:
+        etcd, peer = f"http://127.0.0.1:{self._etcd}", f"http://127.0.0.1:{_free()}"
+        self._run(
+            "etcd", f"--data-dir={self._folder / 'etcd'}", f"--listen-client-urls={etcd}", f"--advertise-client-urls={etcd}",
+            f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=default={peer}",
+            "--unsafe-no-fsync",
+        )  # fmt: skip
+        self.start_api()
+        manager = self._identity("system:kube-controller-manager")
+        self._run(
+            "kube-controller-manager", *_component(manager), "--use-service-account-credentials",
+            f"--root-ca-file={self._folder / 'api' / 'ca.crt'}",
+            f"--service-account-private-key-file={self._folder / 'accounts.key'}",
+            # Of a machine that is busy with other tests nothing is lost.
+            "--node-monitor-grace-period=300s",
+        )  # fmt: skip
+        self._run("kube-scheduler", *_component(self._identity("system:kube-scheduler")))
+
+    def start_api(self) -> None:
+        api = self._authority.issue(self._folder / "api")
+        self._run(
+            "kube-apiserver", f"--etcd-servers=http://127.0.0.1:{self._etcd}", f"--secure-port={self._port}",
+            # It is never told to anybody, as there are no endpoints of the API server; loopback is refused.
+            "--bind-address=127.0.0.1", "--advertise-address=192.0.2.1", "--endpoint-reconciler-type=none",
+            f"--tls-cert-file={api.cert}", f"--tls-private-key-file={api.key}", f"--client-ca-file={api.ca}",
+            f"--kubelet-client-certificate={api.cert}", f"--kubelet-client-key={api.key}",
+            f"--proxy-client-cert-file={api.cert}", f"--proxy-client-key-file={api.key}",
+            f"--requestheader-client-ca-file={api.ca}", "--requestheader-username-headers=X-Remote-User",
+            f"--service-account-key-file={self._folder / 'accounts.key'}",
+            f"--service-account-signing-key-file={self._folder / 'accounts.key'}",
+            "--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range=10.96.0.0/16",
+            "--authorization-mode=Node,RBAC", f"--enable-admission-plugins={ADMISSION}",
+        )  # fmt: skip
+        trust = ssl.create_default_context(cafile=api.ca)
+        until(
+            lambda: _ready(f"https://127.0.0.1:{self._port}/readyz", trust),
+            "the API server is ready",
+            explain=self._words,
+        )
+
+    def kill_api(self) -> None:
+        self._stop("kube-apiserver", signal.SIGKILL)
+
+    def stop(self) -> None:
+        for name in reversed(list(self._processes)):
+            self._stop(name, signal.SIGKILL)
+
+    def _run(self, command: str, *flags: str) -> None:
+        with (self._folder / f"{command}.log").open("ab") as log:
+            self._processes[command] = subprocess.Popen(
+                [BINARIES / command, *flags], stdout=log, stderr=log, preexec_fn=_die_with_parent
+            )
+
+    def _stop(self, name: str, how: signal.Signals) -> None:
+        process = self._processes.pop(name)
+        process.send_signal(how)
+        process.wait()
+
+    def _words(self) -> str:
+        return "\n".join((self._folder / "kube-apiserver.log").read_text(errors="replace").splitlines()[-20:])
+
+    def _identity(self, user: str, group: str = "") -> Path:
+        """A kubeconfig with a client certificate."""
+        folder = self._folder / user.replace(":", "-")
+        tls = self._authority.issue(folder, user, group)
+        kubeconfig = folder / "kubeconfig"
+        cluster = {"server": f"https://127.0.0.1:{self._port}", "certificate-authority": str(tls.ca)}
+        whose = {"client-certificate": str(tls.cert), "client-key": str(tls.key)}
+        kubeconfig.write_text(yaml.safe_dump(configuration(cluster, whose)))
+        return kubeconfig
+
+    def _keys(self) -> None:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        (self._folder / "accounts.key").write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+
+
+def configuration(cluster: dict[str, str], user: dict[str, str]) -> dict[str, object]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "test",
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        "clusters": [{"name": "test", "cluster": cluster}],
+        "users": [{"name": "test", "user": user}],
+    }
+
+
+def _component(kubeconfig: Path) -> tuple[str, ...]:
+    return (
+        f"--kubeconfig={kubeconfig}", f"--authentication-kubeconfig={kubeconfig}",
+        f"--authorization-kubeconfig={kubeconfig}", "--leader-elect=false", "--bind-address=127.0.0.1",
+        f"--secure-port={_free()}",
+    )  # fmt: skip
+
+
+def _free() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def _ready(url: str, trust: ssl.SSLContext) -> bool:
+    try:
+        with urllib.request.urlopen(url, context=trust, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except urllib.error.HTTPError:
+        return False
+
+
+def _die_with_parent() -> None:
+    """Linux: a test run that is killed leaves nothing running."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)

@@ -1,0 +1,132 @@
+"""The chart on a real API server, with its real admission, scheduler and controllers."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from tests.chart.render import CHART, EVERYTHING, FILES
+from tests.cluster.client import ApiError, until
+from tests.cluster.cluster import Cluster
+
+GPU = "values-gpu.yaml"
+HARMLESS = {
+    "FailedScheduling": "a claim was not bound yet, or the node with a GPU was not there",
+    "FailedGetResourceMetric": "there is no metrics-server",
+    "FailedComputeMetricsReplicas": "as above",
+    "FailedGetExternalMetric": "there is no adapter",
+}
+"""Events that only say what these tests leave out."""
+
+STAYS = {
+    "ConfigMap": {"kube-root-ca.crt"},
+    "ServiceAccount": {"default"},
+    "PersistentVolumeClaim": {"faceoff-models"},
+}  # docs/operations.md
+KINDS = (
+    ("v1", "ConfigMap"), ("v1", "Secret"), ("v1", "Service"), ("v1", "ServiceAccount"), ("v1", "Pod"),
+    ("v1", "PersistentVolumeClaim"), ("apps/v1", "Deployment"), ("apps/v1", "ReplicaSet"), ("apps/v1", "StatefulSet"),
+    ("batch/v1", "Job"), ("autoscaling/v2", "HorizontalPodAutoscaler"), ("policy/v1", "PodDisruptionBudget"),
+    ("networking.k8s.io/v1", "NetworkPolicy"), ("rbac.authorization.k8s.io/v1", "Role"),
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"), ("monitoring.coreos.com/v1", "ServiceMonitor"),
+    ("monitoring.coreos.com/v1", "PrometheusRule"), ("keda.sh/v1alpha1", "ScaledObject"),
+    ("discovery.k8s.io/v1", "EndpointSlice"),
+)  # fmt: skip
+
+
+def left(cluster: Cluster, namespace: str) -> dict[str, set[str]]:
+    found = {kind: set(cluster.all(version, kind, namespace)) for version, kind in KINDS}
+    return {kind: names for kind, names in found.items() if names}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_it_installs_runs_and_goes(cluster: Cluster, file: str) -> None:
+    with cluster.namespace() as namespace:
+        cluster.install(namespace, "-f", str(CHART / file))
+        if file == GPU:
+            waits_for_a_gpu(cluster, namespace)
+        cluster.ready(namespace)
+        strange = [one for one in cluster.warnings(namespace) if one["reason"] not in HARMLESS]
+        assert not strange, cluster.explain(namespace)
+        cluster.helm(namespace, "test")
+
+        cluster.helm(namespace, "uninstall", "--wait")
+        until(lambda: left(cluster, namespace) == STAYS, "all else is gone", explain=lambda: left(cluster, namespace))
+        assert not [name for name in cluster.all("scheduling.k8s.io/v1", "PriorityClass", "") if "faceoff" in name]
+
+
+def waits_for_a_gpu(cluster: Cluster, namespace: str) -> None:
+    """Pods that ask for a GPU wait until there is a node with one; others never go to it."""
+
+    def servers() -> list[str]:
+        pods = cluster.pods(namespace, "app.kubernetes.io/component=model-server")
+        return [str(pod["spec"].get("nodeName", "none")) for pod in pods]
+
+    short = "Insufficient nvidia.com/gpu"
+    until(lambda: any(short in one.get("message", "") for one in cluster.warnings(namespace)), "a GPU is missed")
+    assert servers() == ["none"]
+    assert cluster.unready(namespace) == ["Deployment/faceoff-model-server"] or not servers()
+    cluster.nodes.add("test-gpu", gpus=1)
+    try:
+        until(lambda: servers() == ["test-gpu"], "the model server is on the node with a GPU")
+        cluster.ready(namespace)
+        others = [one for one in cluster.pods(namespace) if one["spec"]["nodeName"] == "test-gpu"]
+        assert len(others) == 1
+    finally:
+        cluster.nodes.remove("test-gpu")
+    cluster.nodes.add("test-gpu-2", gpus=1)
+    until(lambda: servers() == ["test-gpu-2"], "it moves when its node is lost")
+
+
+@pytest.mark.parametrize("sets", [EVERYTHING], ids=["everything"])
+def test_no_object_of_any_values_is_warned_of(cluster: Cluster, sets: tuple[str, ...]) -> None:
+    """Server-side dry runs, whose warnings helm does not show: a field that is deprecated, unknown or stands twice."""
+    flags = [part for one in sets for part in ("--set", one)]
+    with cluster.namespace() as namespace:
+        text = cluster.run("helm", "template", "faceoff", str(CHART), *flags, "-n", namespace)
+        before = len(cluster.client.warnings)
+        for document in yaml.safe_load_all(text):
+            if document:
+                cluster.client.apply(document, namespace, dryRun="All", fieldValidation="Strict")
+        assert cluster.client.warnings[before:] == []
+
+
+def test_the_namespace_is_really_restricted(cluster: Cluster) -> None:
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "root"},
+           "spec": {"containers": [{"name": "root", "image": "root"}]}}  # fmt: skip
+    with cluster.namespace() as namespace, pytest.raises(ApiError, match="violates PodSecurity"):
+        cluster.client.create(pod, namespace)
+
+
+def test_upgrade_and_rollback(cluster: Cluster) -> None:
+    """Services roll, another list of networks is another Job, what autoscalers decided stays, and the way back works."""
+    with cluster.namespace() as namespace:
+        cluster.install(namespace)
+        cluster.ready(namespace)
+        jobs = set(cluster.all("batch/v1", "Job", namespace))
+        gateway = cluster.all("apps/v1", "Deployment", namespace)["faceoff-gateway"]
+        cluster.client.merge(gateway, {"spec": {"replicas": 3}}, "scale")
+        more = [
+            "models.networks={dlib,sface}",
+            "tag=0.2.0",
+            "nats.resources.limits.memory=2Gi",
+            "services.worker.replicas=2",
+        ]
+        cluster.install(namespace, *(part for one in more for part in ("--set", one)), action="upgrade")
+        cluster.ready(namespace)
+        assert images(cluster, namespace) == {"0.2.0"}
+        assert cluster.all("apps/v1", "Deployment", namespace)["faceoff-gateway"]["spec"]["replicas"] == 3
+        assert set(cluster.all("batch/v1", "Job", namespace)).isdisjoint(jobs)
+
+        cluster.helm(namespace, "rollback", "1")
+        cluster.ready(namespace)
+        assert images(cluster, namespace) == {"0.1.0"}
+        assert set(cluster.all("batch/v1", "Job", namespace)) == jobs
+        cluster.helm(namespace, "uninstall", "--wait")
+
+
+def images(cluster: Cluster, namespace: str) -> set[str]:
+    """Tags of what runs of our own images."""
+    used = {one["image"] for pod in cluster.pods(namespace, "app.kubernetes.io/component!=model-fetch")
+            for one in pod["spec"]["containers"] if pod["status"]["phase"] == "Running"}  # fmt: skip
+    return {image.rpartition(":")[2] for image in used if image.startswith("faceoff/")}
