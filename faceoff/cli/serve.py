@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 from faceoff.cli import arguments, exits, output, progress
 from faceoff.cli.parts import Parts
 from faceoff.errors import FaceOffError, Reason
+from faceoff.jobs import settings as jobs
+from faceoff.jobs.engine import Limits
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -68,6 +70,12 @@ def add(commands: Commands) -> None:
     parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys of those who may call (`faceoff keys`)")
     parser.add_argument(
         "--tenants", type=Path, metavar="FILE", help="limits, targets, webhooks, identity provider: YAML"
+    )
+    parser.add_argument(
+        "--ttl",
+        type=jobs.ttl,
+        metavar="SECONDS",
+        help=f"how long a result is kept, and how long a job may take (default: {Limits.ttl:g})",
     )
     parser.add_argument("--open", action="store_true", help="let everybody in who can connect, without keys")
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but the address and errors")
@@ -165,7 +173,13 @@ def run(options: argparse.Namespace, parts: Parts) -> int:
 
 def _door(options: argparse.Namespace, http: str) -> list[str]:
     """What the gateway is told beside where the rooms are."""
-    said = {"--http": http, "--nats": options.nats, "--keys": options.keys, "--tenants": options.tenants}
+    said = {
+        "--http": http,
+        "--ttl": options.ttl,
+        "--nats": options.nats,
+        "--keys": options.keys,
+        "--tenants": options.tenants,
+    }
     flags = [word for name, value in said.items() if value for word in (name, str(value))]
     return [*flags, "--open"] if options.open else flags
 

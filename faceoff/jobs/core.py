@@ -141,7 +141,7 @@ class Engine:
 
     def collector(self) -> metrics.JobsCollector:
         """For the door's metrics."""
-        return metrics.JobsCollector(self._board.oldest_waiting, self._store.blobs)
+        return metrics.JobsCollector(self._board.oldest_waiting, self._store.blobs, self._limits.ttl)
 
     def close(self) -> None:
         self._closed.set()

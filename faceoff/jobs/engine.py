@@ -82,9 +82,9 @@ class Limits:
     its job goes to another, ``tries`` how often a job is begun before it fails for good."""
 
     jobs: int = 10_000
-    bytes: int = 8 << 30
+    bytes: int = 8_000_000_000
     tenant_jobs: int = 2_000
-    tenant_bytes: int = 2 << 30
+    tenant_bytes: int = 2_000_000_000
     ttl: float = HOUR
     lease: float = 30.0
     tries: int = 3

@@ -41,10 +41,11 @@ def observe_refusal(reason: str) -> None:
 class JobsCollector(Collector):
     """Gauges that are read when they are asked for. ``oldest_waiting`` is when the job that waits longest was accepted."""
 
-    def __init__(self, oldest_waiting: Callable[[], float | None], blobs: Blobs) -> None:
-        self._oldest_waiting, self._blobs = oldest_waiting, blobs
+    def __init__(self, oldest_waiting: Callable[[], float | None], blobs: Blobs, ttl: float) -> None:
+        self._oldest_waiting, self._blobs, self._ttl = oldest_waiting, blobs, ttl
 
     def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("faceoff_job_ttl_seconds", "What a job has to end, and then its result.", self._ttl)
         now = time.time()
         waiting = self._oldest_waiting()
         yield GaugeMetricFamily(

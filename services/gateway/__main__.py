@@ -28,7 +28,9 @@ def main() -> None:
     )
     rooms = partial(remote_rooms, detector, attacker, amplifier, verifier)
     with (
-        closing(jetstream.connect(settings.nats) if settings.nats else core.in_memory()) as jobs,
+        closing(
+            jetstream.connect(settings.nats, settings.limits) if settings.nats else core.in_memory(settings.limits)
+        ) as jobs,
         closing(Gate(settings.tenants, (settings.server.listen, settings.http) if settings.http else ())) as gate,
         Decoder() as decoder,
         opened(settings, jobs, gate, rooms, decoder.decode) as ports,

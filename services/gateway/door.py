@@ -17,6 +17,7 @@ from faceoff.tenants.principal import Headers, Principal, Scope
 from faceoff.tenants.quota import cost
 from faceoff.types import Photo
 from services.gateway.accounts import Accounts
+from services.gateway.settings import Largest
 
 Decode = Callable[[bytes], Photo]
 """As faceoff.image.decode."""
@@ -34,6 +35,7 @@ class Door:
     gate: Gate
     accounts: Accounts
     decode: Decode
+    largest: Largest = Largest()  # noqa: RUF009  (frozen)
 
     def enter(self, headers: Headers) -> Principal:
         """Who calls. Raises UNAUTHENTICATED, PERMISSION_DENIED and, for too many calls, QUOTA_EXCEEDED."""
@@ -48,7 +50,7 @@ class Door:
         done and what cannot be protected is refused here, before anything is begun."""
         check_roles(request)
         self.gate.check_target(caller, request.plan, request.gallery)
-        decoded = self.decode(photo)
+        decoded = self._decoded(photo, request.terms.references)
         amount = cost(decoded.width, decoded.height, request.plan)
         reservation = self.gate.limiter.reserve(caller.tenant, amount)
         try:
@@ -56,6 +58,14 @@ class Door:
         except BaseException:
             self.accounts.settle(reservation, done=False)
             raise
+
+    def _decoded(self, photo: bytes, references: Sequence[bytes]) -> Photo:
+        if max(map(len, (photo, *references))) > self.largest.bytes:
+            raise _too_large(f"{self.largest.bytes / 1e6:g} MB")
+        decoded = self.decode(photo)
+        if decoded.width * decoded.height > self.largest.pixels:
+            raise _too_large(f"{self.largest.pixels / 1e6:g} megapixels")
+        return decoded
 
     def submit(self, caller: Principal, request: Request, photo: bytes, idempotency_key: str = "") -> Operation:
         """Accept a photo. Raises IDEMPOTENCY_CONFLICT, OVERLOADED, QUOTA_EXCEEDED, TARGET_NOT_ALLOWED and what decoding
@@ -108,3 +118,9 @@ class Door:
     def delete(self, caller: Principal, job: str) -> Receipt:
         self.cancel(caller, job)
         return self.jobs.delete(caller.tenant, job)
+
+
+def _too_large(most: str) -> FaceOffError:
+    return FaceOffError(
+        Reason.IMAGE_TOO_LARGE, f"A photo may have at most {most} here.", "Make it smaller, or ask the operator."
+    )

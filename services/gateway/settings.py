@@ -7,6 +7,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from faceoff import image
+from faceoff.jobs import settings as jobs
+from faceoff.jobs.engine import Limits
+from faceoff.jobs.settings import bounded
 from faceoff.rpc import server
 from faceoff.tenants import gate
 
@@ -14,6 +18,16 @@ MESSAGE_LIMIT = 4 * 1024 * 1024
 """Photos come and go in chunks of at most 1 MiB."""
 
 ROOMS = {"detector": 50051, "attacker": 50052, "amplifier": 50053, "verifier": 50054}
+
+_MEGA = 1_000_000
+
+
+@dataclass(frozen=True)
+class Largest:
+    """What a photo may have. The defaults are the most that is ever read (faceoff.image)."""
+
+    bytes: int = image.MAX_BYTES
+    pixels: int = image.MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -30,6 +44,8 @@ class Settings:
     nats: str = ""
     workers: int = 4
     tenants: gate.Settings = gate.Settings()  # noqa: RUF009  (frozen)
+    limits: Limits = Limits()  # noqa: RUF009  (frozen)
+    largest: Largest = Largest()
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
@@ -56,6 +72,14 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         help="[FACEOFF_WORKERS] photos that this process protects at once",
     )
     parser.add_argument("--worker-only", action="store_true", help="open no door: work on the broker's jobs")
+    jobs.add_arguments(parser)
+    for name, most, words in (
+        ("--max-megabytes", image.MAX_BYTES / _MEGA, "of one photo"),
+        ("--max-megapixels", image.MAX_PIXELS / _MEGA, "of one photo"),
+    ):
+        variable = f"FACEOFF_{name[2:].replace('-', '_').upper()}"
+        said = f"[{variable}] {words} (default, and most: {most:g})"
+        parser.add_argument(name, type=bounded(0.01, most), metavar="N", default=env(variable, str(most)), help=said)
     gate.add_arguments(parser)
     options = parser.parse_args(arguments)
     if options.workers < 0:
@@ -72,4 +96,6 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         options.nats,
         options.workers,
         gate.settings(options),
+        jobs.settings(options),
+        Largest(int(options.max_megabytes * _MEGA), int(options.max_megapixels * _MEGA)),
     )

@@ -25,7 +25,7 @@ from services.amplifier.servicer import AmplifierServicer
 from services.attacker.servicer import AttackerServicer
 from services.detector.servicer import DetectorServicer
 from services.gateway.gateway import NAME, opened
-from services.gateway.settings import MESSAGE_LIMIT, Settings
+from services.gateway.settings import MESSAGE_LIMIT, Largest, Settings
 from services.verifier.servicer import VerifierServicer
 
 
@@ -55,10 +55,16 @@ def house(
     tenants: gate.Settings = gate.Settings(),  # noqa: B008  (frozen)
     limits: Limits = Limits(),  # noqa: B008  (frozen)
     workers: int = 2,
+    largest: Largest = Largest(),  # noqa: B008  (frozen)
 ) -> Iterator[House]:
     """A gateway whose photos are protected in ``rooms``."""
     settings = Settings(
-        server.Settings(grace=1.0, message_limit=MESSAGE_LIMIT), "", "", "", "", "127.0.0.1:0", workers=workers
+        server.Settings(grace=1.0, message_limit=MESSAGE_LIMIT),
+        *("", "", "", ""),
+        http="127.0.0.1:0",
+        workers=workers,
+        limits=limits,
+        largest=largest,
     )
     with closing(core.in_memory(limits)) as jobs, closing(gate.Gate(tenants, ())) as entry:
         entry.authenticator = authenticator or entry.authenticator

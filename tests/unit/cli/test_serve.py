@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import signal
 import socket
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from faceoff.cli import main, serve
+from faceoff.cli import _parser, main, serve
 from faceoff.cli.serve import House, Service
 from faceoff.errors import FaceOffError, Reason
 from tests.unit.cli.fakes import Fakes
@@ -102,6 +101,12 @@ def test_signals_stop_every_child(number: int, code: int, tmp_path: Path) -> Non
     assert not any(Path(f"/proc/{pid}").exists() for pid in children)
 
 
+def test_a_time_to_live_out_of_range(fakes: Fakes, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", "--ttl", "1"], fakes.parts)
+    assert "no number from 60 to 604800" in capsys.readouterr().err
+
+
 def test_a_port_that_is_taken(fakes: Fakes, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -130,8 +135,9 @@ def _children(pid: int) -> list[int]:
 
 
 def test_what_the_gateway_is_told(fakes: Fakes) -> None:
-    options = argparse.Namespace(nats="nats://b:4222", keys=Path("keys.json"), tenants=None, open=True)
-    door = serve._door(options, "127.0.0.1:8")
-    assert door == ["--http", "127.0.0.1:8", "--nats", "nats://b:4222", "--keys", "keys.json", "--open"]
+    words = ["serve", "--nats", "nats://b:4222", "--keys", "keys.json", "--ttl", "600", "--open"]
+    door = serve._door(_parser().parse_args(words), "127.0.0.1:8")
+    nats, keys = ("--nats", "nats://b:4222"), ("--keys", "keys.json")
+    assert door == ["--http", "127.0.0.1:8", "--ttl", "600.0", *nats, *keys, "--open"]
     gateway = serve.services("127.0.0.1:9", "gpu:8500", fakes.parts, door)[-1]
     assert list(gateway.arguments[-len(door) :]) == door
