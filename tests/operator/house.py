@@ -49,7 +49,7 @@ class House:
 
     def _run(self, ready: threading.Event) -> None:
         info = kopf.ConnectionInfo(server=self.url)
-        handlers = registry(Controller(self.settings, Api(NAMESPACE, lambda: info), served, first_pause=0.01))
+        handlers = registry(Controller(self.settings, Api(NAMESPACE, lambda: info), served, first_pause=0.001))
         kopf.on.login(registry=handlers)(lambda **_: info)
 
         async def operate() -> None:

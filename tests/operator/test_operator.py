@@ -10,7 +10,7 @@ import aiohttp
 import kmock
 import pytest
 
-from services.operator import api, campaigns, resources, specs
+from services.operator import api, campaigns, handlers, resources, specs
 from services.operator.pods import REVISION
 from tests.operator.cluster import create, delete, patch, until
 from tests.operator.house import House, campaign, condition, house, surrogate_set
@@ -256,7 +256,9 @@ def test_hostile_fields_are_refused_and_nothing_is_made(body: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize("status", [409, 429, 500, 503, 0])
-def test_errors_of_the_api_are_got_over(status: int) -> None:
+def test_errors_of_the_api_are_got_over(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handlers, "FIRST_PAUSE", 0.01)
+
     async def test(made: House) -> None:
         seen: dict[str, int] = {}
 
