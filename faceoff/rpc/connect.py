@@ -58,6 +58,8 @@ def connect(address: str, headers: Mapping[str, str] = MappingProxyType({}), tls
         ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
         ("grpc.max_receive_message_length", MESSAGE_LIMIT),
         ("grpc.max_send_message_length", MESSAGE_LIMIT),
+        # A call is tried again only while all that it has sent is kept, and gRPC keeps less than one face's crop.
+        ("grpc.per_rpc_retry_buffer_size", MESSAGE_LIMIT),
         ("grpc.max_reconnect_backoff_ms", 5_000),
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),

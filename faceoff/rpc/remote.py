@@ -61,17 +61,21 @@ class RemoteAttacker:
             gallery=convert.to_gallery(gallery),
             priority=convert.to_priority(priority),
         )
+        masks = None
         with calling(self.peer):
             call = AttackerServiceStub(self.peer.channel).Attack(request, timeout=self.deadline.left())
             try:
-                for response in call:
+                for response in call:  # to its end: what is cancelled does not count as done
                     if response.WhichOneof("part") == "masks":
                         with reading(self.peer):
-                            return convert.from_masks(response.masks.masks, crops)
-                    report(convert.from_progress(response.progress))
+                            masks = convert.from_masks(response.masks.masks, crops)
+                    else:
+                        report(convert.from_progress(response.progress))
             finally:
                 call.cancel()  # where report raised; a call that has ended does not mind
-        raise FaceOffError(Reason.INTERNAL, f"The attacker at {self.peer.address} sent no masks.")
+        if masks is None:
+            raise FaceOffError(Reason.INTERNAL, f"The attacker at {self.peer.address} sent no masks.")
+        return masks
 
 
 @dataclass(frozen=True)
