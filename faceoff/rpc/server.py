@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import signal
 import sys
 import threading
@@ -158,6 +159,7 @@ class Server:
 
 def run(main: Callable[[], None]) -> None:
     """Run a service's ``main``; a FaceOffError while it starts ends the process with status 1 and says why."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would be photos and keys on a disk
     try:
         main()
     except FaceOffError as error:
