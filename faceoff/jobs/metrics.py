@@ -23,6 +23,8 @@ DURATION = Histogram(
 )
 QUEUED = Histogram("faceoff_job_queue_seconds", "From a job's acceptance to its first beginning.", buckets=_SECONDS)
 SHED = Counter("faceoff_shed", "Jobs refused because too much waits, by the limit that was reached.", ("reason",))
+for _limit in ("tenant_jobs", "tenant_bytes", "jobs", "bytes", "time"):
+    SHED.labels(_limit)  # 0 from the start: a rate does not see the step with which a counter appears
 
 
 def observe_begin(record: Record) -> None:
