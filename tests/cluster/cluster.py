@@ -23,7 +23,7 @@ FOREIGN = (
     ("monitoring.coreos.com", "v1", "PrometheusRule"), ("cert-manager.io", "v1", "Certificate"),
     ("cert-manager.io", "v1", "Issuer"),
 )  # fmt: skip
-STORAGE = ("models.storageClass", "nats.storageClass", "victims.storageClass")
+CLASSES = [part for one in ("models", "nats", "victims") for part in ("--set", f"{one}.storageClass={CLASS}")]
 
 _spaces = count(1)
 
@@ -54,13 +54,12 @@ class Cluster:
         return self.run("helm", action, "faceoff", *arguments, "-n", namespace)
 
     def install(self, namespace: str, *arguments: str, action: str = "install") -> None:
-        classes = [part for one in STORAGE for part in ("--set", f"{one}={CLASS}")]
-        self.helm(namespace, action, str(CHART), *classes, *arguments)
+        self.helm(namespace, action, str(CHART), *CLASSES, *arguments)
 
     @contextmanager
-    def namespace(self) -> Iterator[str]:
-        """A namespace of the restricted profile, with a node that takes its pods; it goes afterwards."""
-        name = f"photos-{next(_spaces)}"
+    def namespace(self, name: str = "") -> Iterator[str]:
+        """A namespace of the restricted profile; it goes afterwards, and before it the release in it."""
+        name = name or f"photos-{next(_spaces)}"
         space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}}
         self.client.create(space)
         account = partial(self.client.get, "v1", "ServiceAccount", "default", name)
@@ -68,6 +67,7 @@ class Cluster:
         try:
             yield name
         finally:
+            self.helm(name, "uninstall", "--ignore-not-found")
             self.client.delete(space)
             until(
                 lambda: self.client.get("v1", "Namespace", name) is None,

@@ -47,7 +47,7 @@ class Nodes:
 
     def start(self) -> None:
         storage = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": CLASS},
-                   "provisioner": "kubernetes.io/no-provisioner"}  # fmt: skip
+                   "provisioner": "faceoff.dev/test"}  # fmt: skip
         self._client.apply(storage)
         threading.Thread(target=self._logs.serve_forever, daemon=True).start()
         self._thread.start()
@@ -74,6 +74,15 @@ class Nodes:
         self._names.append(name)
         self._client.merge(node, {"status": self._status(size)}, "status")
         self._heartbeat()
+
+    @contextlib.contextmanager
+    def gpu(self, name: str) -> Iterator[None]:
+        """While a pool of GPUs has a node."""
+        self.add(name, gpus=1)
+        try:
+            yield
+        finally:
+            self.remove(name)
 
     def remove(self, name: str) -> None:
         self._names.remove(name)

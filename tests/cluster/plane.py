@@ -37,6 +37,7 @@ class Plane:
         self._folder, self._processes = folder, dict[str, subprocess.Popen[bytes]]()
         self._port, self._etcd = _free(), _free()
         self._authority = authority("cluster")
+        self._front = authority("front").issue(folder / "front")  # of the API server before aggregated ones
         self.kubeconfig = self._identity("admin", "system:masters")
         self._keys()
 
@@ -54,7 +55,7 @@ class Plane:
             f"--root-ca-file={self._folder / 'api' / 'ca.crt'}",
             f"--service-account-private-key-file={self._folder / 'accounts.key'}",
             # Of a machine that is busy with other tests nothing is lost.
-            "--node-monitor-grace-period=300s",
+            "--node-monitor-grace-period=300s", "--horizontal-pod-autoscaler-sync-period=3s",
         )  # fmt: skip
         self._run("kube-scheduler", *_component(self._identity("system:kube-scheduler")))
 
@@ -66,19 +67,15 @@ class Plane:
             "--bind-address=127.0.0.1", "--advertise-address=192.0.2.1", "--endpoint-reconciler-type=none",
             f"--tls-cert-file={api.cert}", f"--tls-private-key-file={api.key}", f"--client-ca-file={api.ca}",
             f"--kubelet-client-certificate={api.cert}", f"--kubelet-client-key={api.key}",
-            f"--proxy-client-cert-file={api.cert}", f"--proxy-client-key-file={api.key}",
-            f"--requestheader-client-ca-file={api.ca}", "--requestheader-username-headers=X-Remote-User",
+            f"--proxy-client-cert-file={self._front.cert}", f"--proxy-client-key-file={self._front.key}",
+            f"--requestheader-client-ca-file={self._front.ca}", "--requestheader-username-headers=X-Remote-User",
             f"--service-account-key-file={self._folder / 'accounts.key'}",
             f"--service-account-signing-key-file={self._folder / 'accounts.key'}",
             "--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range=10.96.0.0/16",
             "--authorization-mode=Node,RBAC", f"--enable-admission-plugins={ADMISSION}",
         )  # fmt: skip
         trust = ssl.create_default_context(cafile=api.ca)
-        until(
-            lambda: _ready(f"https://127.0.0.1:{self._port}/readyz", trust),
-            "the API server is ready",
-            explain=self._words,
-        )
+        until(lambda: self._ready(trust), "the API server is ready", explain=self._words)
 
     def kill_api(self) -> None:
         self._stop("kube-apiserver", signal.SIGKILL)
@@ -97,6 +94,14 @@ class Plane:
         process = self._processes.pop(name)
         process.send_signal(how)
         process.wait()
+
+    def _ready(self, trust: ssl.SSLContext) -> bool:
+        assert self._processes["kube-apiserver"].poll() is None, self._words()
+        try:
+            with urllib.request.urlopen(f"https://127.0.0.1:{self._port}/readyz", context=trust, timeout=5):
+                return True
+        except urllib.error.HTTPError:
+            return False
 
     def _words(self) -> str:
         return "\n".join((self._folder / "kube-apiserver.log").read_text(errors="replace").splitlines()[-20:])
@@ -144,14 +149,6 @@ def _free() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
     return port
-
-
-def _ready(url: str, trust: ssl.SSLContext) -> bool:
-    try:
-        with urllib.request.urlopen(url, context=trust, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except urllib.error.HTTPError:
-        return False
 
 
 def _die_with_parent() -> None:

@@ -141,10 +141,7 @@ def lab(cluster: Cluster) -> Iterator[Lab]:
                     "spec": spec,
                 }
             )
-        try:
-            yield made
-        finally:
-            cluster.helm(namespace, "uninstall")
+        yield made
 
 
 @pytest.fixture
@@ -196,11 +193,8 @@ def test_a_set_with_gpus_waits_for_a_node(working: Lab) -> None:
     name = example("surrogateset-gpu")["metadata"]["name"]
     rolling = ("True", "RollingOut")
     working.until(lambda: working.state("SurrogateSet", name)["Progressing"] == rolling, "it says that it waits")
-    working.cluster.nodes.add("test-gpu", gpus=1)
-    try:
+    with working.cluster.nodes.gpu("test-gpu"):
         working.until(lambda: working.settled(name), "it is served")
-    finally:
-        working.cluster.nodes.remove("test-gpu")
     working.until(lambda: working.state("SurrogateSet", name)["Degraded"] == ("True", "Unavailable"), "it says so")
 
 
