@@ -22,6 +22,7 @@ from faceoff.v1.protection_pb2_grpc import add_ProtectionServiceServicer_to_serv
 from services.gateway.accounts import AccountedJobs, Accounts
 from services.gateway.door import Decode, Door
 from services.gateway.http import HttpServer
+from services.gateway.page.reports import Reports
 from services.gateway.pool import Pool
 from services.gateway.servicer import OperationsServicer, ProtectionServicer
 from services.gateway.settings import Settings
@@ -61,7 +62,8 @@ def opened(
         stack.enter_context(worker)
         if settings.http:
             server = Server(NAME, add, limits, (operations.SERVICE,))
-            http = HttpServer(create_app(door), settings.http, settings.server.grace)
+            reports = Reports(settings.reports) if settings.reports else None
+            http = HttpServer(create_app(door, reports), settings.http, settings.server.grace)
             addresses = {NAME: server.address, "http": http.address}
             http.start()
             stack.callback(_together, server.stop, http.stop)

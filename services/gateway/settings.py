@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from faceoff import image
 from faceoff.jobs import settings as jobs
@@ -33,7 +34,8 @@ class Largest:
 @dataclass(frozen=True)
 class Settings:
     """The addresses of the rooms' services, beside the gateway's own. ``http`` is ``host:port`` of the HTTP door; empty: this
-    process has workers and no door. No ``nats``: jobs are in memory and end with the process."""
+    process has workers and no door. No ``nats``: jobs are in memory and end with the process. ``reports`` is the folder of
+    campaign reports that the page shows to researchers."""
 
     server: server.Settings
     detector: str
@@ -46,6 +48,7 @@ class Settings:
     tenants: gate.Settings = gate.Settings()  # noqa: RUF009  (frozen)
     limits: Limits = Limits()  # noqa: RUF009  (frozen)
     largest: Largest = Largest()
+    reports: Path | None = None
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
@@ -80,6 +83,14 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         variable = f"FACEOFF_{name[2:].replace('-', '_').upper()}"
         said = f"[{variable}] {words} (default, and most: {most:g})"
         parser.add_argument(name, type=bounded(0.01, most), metavar="N", default=env(variable, str(most)), help=said)
+    reports = env("FACEOFF_REPORTS")
+    parser.add_argument(
+        "--reports",
+        type=Path,
+        metavar="DIR",
+        default=Path(reports) if reports else None,
+        help="[FACEOFF_REPORTS] folder of campaign reports, for researchers to look at on the page",
+    )
     gate.add_arguments(parser)
     options = parser.parse_args(arguments)
     if options.workers < 0:
@@ -98,4 +109,5 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         gate.settings(options),
         jobs.settings(options),
         Largest(int(options.max_megabytes * _MEGA), int(options.max_megapixels * _MEGA)),
+        options.reports,
     )

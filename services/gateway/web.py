@@ -28,6 +28,8 @@ from services.gateway.door import MOST_LISTED, Door
 from services.gateway.middleware import Around
 from services.gateway.models import HealthModel, OperationModel, OperationsModel, ReceiptModel
 from services.gateway.options import Options
+from services.gateway.page import pages
+from services.gateway.page.reports import Reports
 
 _HEARTBEAT = 10.0
 _LOOK = 1.0  # seconds between two looks whether a watcher is still there
@@ -296,8 +298,8 @@ def _problem(request: Request, error: Exception) -> JSONResponse:
     raise error
 
 
-def create_app(door: Door) -> FastAPI:
-    """The routes over ``door``, with their description at /openapi.json."""
+def create_app(door: Door, reports: Reports | None = None) -> FastAPI:
+    """The routes over ``door``, with their description at /openapi.json, and the page."""
     app = FastAPI(
         docs_url=None,
         redoc_url=None,
@@ -308,6 +310,7 @@ def create_app(door: Door) -> FastAPI:
     app.state.entrance = Entrance(door)
     app.include_router(router)
     app.include_router(public)
+    app.include_router(pages(door, reports))
     app.add_middleware(Around)
     for kind in (FaceOffError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _problem)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from faceoff import image
 from faceoff.jobs import core
@@ -56,6 +57,7 @@ def house(
     limits: Limits = Limits(),  # noqa: B008  (frozen)
     workers: int = 2,
     largest: Largest = Largest(),  # noqa: B008  (frozen)
+    reports: Path | None = None,
 ) -> Iterator[House]:
     """A gateway whose photos are protected in ``rooms``."""
     settings = Settings(
@@ -65,6 +67,7 @@ def house(
         workers=workers,
         limits=limits,
         largest=largest,
+        reports=reports,
     )
     with closing(core.in_memory(limits)) as jobs, closing(gate.Gate(tenants, ())) as entry:
         entry.authenticator = authenticator or entry.authenticator
