@@ -55,18 +55,12 @@ def encode(pixels: Float, like: Photo, encoding: Encoding) -> bytes:
             Reason.INVALID_ARGUMENT, f"Pixels {pixels.shape} do not fit the photo {like.pixels.shape}.",
             "Encode pixels of the photo's own size.",
         )  # fmt: skip
-    if encoding.format == "PNG":
-        options: dict[str, object] = {}
-    elif encoding.format == "JPEG" and 1 <= encoding.quality <= 100:
+    check_encoding(encoding, max(like.height, like.width))
+    options: dict[str, object] = {}
+    if encoding.format == "JPEG":
         options = {"quality": encoding.quality, "subsampling": "4:4:4"}
-    elif encoding.format == "WEBP" and max(like.height, like.width) <= _MAX_WEBP_SIDE:
+    elif encoding.format == "WEBP":
         options = {"lossless": True, "exact": True}
-    else:
-        raise FaceOffError(
-            Reason.INVALID_ARGUMENT,
-            f"This photo cannot be written as {encoding.format} with quality {encoding.quality}.",
-            "Use PNG, JPEG with a quality of 1 to 100, or WEBP for sides of up to 16383 pixels.",
-        )
     alpha = like.alpha
     if alpha is not None and encoding.format == "JPEG":
         pixels, alpha = on_white(pixels, alpha), None
@@ -77,6 +71,17 @@ def encode(pixels: Float, like: Photo, encoding: Encoding) -> bytes:
     profile = None if like.grayscale and encoding.format == "WEBP" else like.icc  # WEBP has no grey for a grey profile
     image.save(file, encoding.format, icc_profile=profile, **options)
     return file.getvalue()
+
+
+def check_encoding(encoding: Encoding, side: int = 1) -> None:
+    """Raise INVALID_ARGUMENT where ``encode`` would for a photo whose longer side has ``side`` pixels."""
+    possible = {"PNG": True, "JPEG": 1 <= encoding.quality <= 100, "WEBP": side <= _MAX_WEBP_SIDE}
+    if not possible.get(encoding.format):
+        raise FaceOffError(
+            Reason.INVALID_ARGUMENT,
+            f"This photo cannot be written as {encoding.format} with quality {encoding.quality}.",
+            "Use PNG, JPEG with a quality of 1 to 100, or WEBP for sides of up to 16383 pixels.",
+        )
 
 
 def to_bytes(pixels: Float) -> Bytes:

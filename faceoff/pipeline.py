@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from faceoff import image
+from faceoff.attacks.plans import check_people, check_values
 from faceoff.errors import FaceOffError, Reason
+from faceoff.image import check_encoding
 from faceoff.rooms import Amplifier, Attacker, Detector, Report, Verifier
 from faceoff.types import Candidate, Crop, Encoding, Gallery, Mask, Photo, Plan, Priority, Progress, Terms, Verdict
 
@@ -55,11 +57,14 @@ def protect(
 ) -> Protection:
     """Protect the encoded photo ``data``, which ``decode`` reads: a stranger's in another process (faceoff.decoding.pool).
 
-    Raises FaceOffError: the image's own reasons (faceoff.image), VICTIM_IS_SURROGATE, NO_FACE_DETECTED,
+    Raises FaceOffError: what ``check`` and ``check_victims`` raise, the image's own reasons (faceoff.image), NO_FACE_DETECTED,
     INVALID_ARGUMENT for a face index that is not there, and whatever a room raises. ``report`` may raise to stop.
     """
-    check_roles(request)
+    check(request, decode)
+    check_people(request.plan, request.gallery)
+    check_victims(request, rooms.verifier)
     photo = decode(data)
+    check_encoding(request.encoding, max(photo.height, photo.width))
     report(Progress("detect", 0, 1))
     crops = pick(rooms.detector.detect(photo), request.faces)
     report(Progress("detect", 1, 1))
@@ -73,6 +78,25 @@ def protect(
     )
     report(Progress("verify", 1, 1))
     return Protection(photo, candidate, tuple(crops), tuple(masks), tuple(verdicts))
+
+
+def check(request: Request, decode: Callable[[bytes], Photo] = image.decode) -> None:
+    """Refuse what can be refused from the request alone, its gallery aside: VICTIM_IS_SURROGATE, INVALID_ARGUMENT for a plan or
+    an encoding that cannot be carried out, and what ``decode`` raises for a reference."""
+    check_roles(request)
+    check_values(request.plan)
+    check_encoding(request.encoding)
+    for number, reference in enumerate(request.terms.references, 1):
+        try:
+            decode(reference)
+        except FaceOffError as error:
+            raise FaceOffError(error.reason, f"Reference {number}: {error.message}", error.hint) from None
+
+
+def check_victims(request: Request, verifier: Verifier) -> None:
+    """Let the verifier refuse the names that are in the request, before it has a result."""
+    if request.victims or request.terms.consent:
+        verifier.check(request.plan.surrogates, request.victims, request.terms.consent)
 
 
 def check_roles(request: Request) -> None:

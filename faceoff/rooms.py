@@ -63,6 +63,10 @@ class Verifier(Protocol):
         surrogate, and the commercial victims that the terms consent to. Raises VICTIM_IS_SURROGATE when a victim took part
         in the mask."""
 
+    def check(self, surrogates: Sequence[str], victims: Sequence[str], consent: Sequence[str]) -> None:
+        """Raise what ``verify`` would raise for these names, and INVALID_ARGUMENT for a commercial victim that is not consented
+        to, before there is a result to verify."""
+
 
 class Networks(Protocol):
     """The networks' signatures, wherever they run: this process, our model server or TensorFlow Serving."""

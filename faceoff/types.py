@@ -272,12 +272,14 @@ class Terms:
     """On what terms a result is judged. ``references`` are other photos of the person, encoded, the largest face of each;
     without any, a face is compared with its original. ``consent`` names the commercial victims to which the result and the
     references may be sent; the original is sent only if it is itself one of the references. ``views`` are asked each. What
-    commercial victims have not answered after ``seconds`` stays unanswered."""
+    commercial victims have not answered after ``seconds`` stays unanswered. ``tenant`` is on whose account they are asked: the
+    gateway takes it from the credential ("": who owns this process)."""
 
     references: tuple[bytes, ...] = field(default=(), repr=False)
     consent: tuple[str, ...] = ()
     views: tuple[View, ...] = (View.PHOTO,)
     seconds: float = 60.0
+    tenant: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from faceoff import losses
-from faceoff.attacks import texture
+from faceoff.attacks import plans, texture
 from faceoff.attacks.batching import Batcher, Job
 from faceoff.attacks.methods import ATTACKS
 from faceoff.attacks.task import Steps, Task, embed_crop
-from faceoff.errors import FaceOffError, Reason
 from faceoff.geometry import window
 from faceoff.networks.card import FAR, Card
 from faceoff.networks.sets import set_name
@@ -66,7 +65,7 @@ class LocalAttacker:
         priority: Priority = Priority.INTERACTIVE,
     ) -> list[Mask]:
         """One mask a crop; raises INVALID_ARGUMENT for a plan out of range and what the networks raise."""
-        check(plan, gallery)
+        plans.check(plan, gallery)
         cards = [self._card(name) for name in sorted(set(plan.surrogates))]
         model = set_name(plan.surrogates)
         each = budget(plan)
@@ -148,50 +147,3 @@ def budget(plan: Plan) -> int:
     if plan.method in (Method.CW_L2, Method.CW_LINF):
         return plan.iterations * plan.search_steps + plan.warm_start
     return plan.iterations
-
-
-RANGES: Mapping[str, tuple[float, float]] = {
-    "iterations": (1, 10_000),
-    "epsilon": (1e-4, 1.0),
-    "step_size": (1e-4, 10.0),
-    "kappa": (0.0, 100.0),
-    "jitter": (0.0, 3.0),
-    "decay": (0.0, 1.0),
-    "shrink": (0.0, 1.0),
-    "texture": (0.0, 0.95),
-    "search_steps": (1, 30),
-    "initial_const": (1e-6, 1e6),
-    "largest_const": (1e-6, 1e12),
-    "warm_start": (0, 10_000),
-    "alpha": (0.0, 100.0),
-    "rms": (0.0, 255.0),
-    "seed": (0, 2**63 - 1),
-}
-"""The least and the most that a plan may say."""
-
-
-def check(plan: Plan, gallery: Gallery) -> None:
-    """Raise INVALID_ARGUMENT for a plan that cannot be carried out."""
-    for name, (low, high) in RANGES.items():
-        value = getattr(plan, name)
-        if not low <= value <= high:
-            raise FaceOffError(Reason.INVALID_ARGUMENT, f"{name} is {value}.", f"It must lie between {low} and {high}.")
-    if not plan.surrogates:
-        raise FaceOffError(Reason.INVALID_ARGUMENT, "No surrogate is named.", "Name at least one network.")
-    others = [label for label in gallery if label != OWN]
-    if plan.loss in (Loss.TARGET, Loss.HINGE) and not others:
-        raise FaceOffError(
-            Reason.INVALID_ARGUMENT,
-            f"The {plan.loss} loss needs other people's faces.",
-            "Give a folder of them: --targets DIR.",
-        )
-    if plan.target and plan.target not in others:
-        raise FaceOffError(
-            Reason.INVALID_ARGUMENT,
-            f"There is no target {plan.target}.",
-            f"The gallery has {', '.join(others) or 'nobody'}.",
-        )
-    if not all(gallery.values()):
-        raise FaceOffError(
-            Reason.INVALID_ARGUMENT, "A person of the gallery has no photo.", "Give one face or more each."
-        )

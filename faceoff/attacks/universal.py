@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from faceoff.attacks.attacker import BATCH_SIZES, check, goal
+from faceoff.attacks.attacker import BATCH_SIZES, goal
 from faceoff.attacks.batching import Batcher, Job
+from faceoff.attacks.plans import check
 from faceoff.attacks.task import Answer, Call, Steps, Task, embed_crop, judge, randomness
 from faceoff.errors import FaceOffError, Reason
 from faceoff.geometry import window

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from faceoff.attacks.attacker import RANGES
+from faceoff.attacks.plans import RANGES
 from faceoff.campaign.people import Targets
 from faceoff.errors import FaceOffError, Reason
 from faceoff.presets import PLANS

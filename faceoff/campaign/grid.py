@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from faceoff import pipeline
-from faceoff.attacks.attacker import check
+from faceoff.attacks.plans import check
 from faceoff.campaign.config import MAX_CELLS, Campaign, Encoding, Series, plan_of
 from faceoff.campaign.people import Pair, Person, Targets, all_shots, gallery, known, spread, targets_of
 from faceoff.errors import FaceOffError, Reason

@@ -59,12 +59,13 @@ def add(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace, parts: Parts) -> int:
-    progress.note("loading the networks", options.quiet)
-    with native_silence():
-        from faceoff.campaign import config
-        from faceoff.campaign.run import run as run_campaign
+    from faceoff.campaign import config
 
     campaign = config.load(options.file)
+    progress.note("loading the networks", options.quiet)
+    with native_silence():
+        from faceoff.campaign.run import run as run_campaign
+
     build = partial(_house, parts.home)
     done = run_campaign(campaign, options.out, build, options.workers, options.verify_only, options.quiet)
     if options.json:

@@ -12,8 +12,9 @@ from faceoff.jobs.engine import Jobs, Lease
 from faceoff.rooms import Report
 from faceoff.rpc import logs
 
-Work = Callable[[bytes, Sequence[bytes], Report], tuple[bytes, bytes]]
-"""The request and its photos, as submitted, to the detail and the protected photo. Must give the same for the same."""
+Work = Callable[[str, bytes, Sequence[bytes], Report], tuple[bytes, bytes]]
+"""The tenant, the request and its photos, as submitted, to the detail and the protected photo. Must give the same for the
+same."""
 
 _RETRIABLE = (Reason.SURROGATE_UNAVAILABLE, Reason.SERVICE_UNAVAILABLE, Reason.OVERLOADED)
 _PAUSE = 1.0  # seconds between two tries to reach the broker
@@ -77,7 +78,7 @@ class Worker:
 
     def _finish(self, lease: Lease) -> None:
         try:
-            detail, photo = self._work(lease.request, lease.parts, lease.report)
+            detail, photo = self._work(lease.operation.tenant, lease.request, lease.parts, lease.report)
         except FaceOffError as error:
             lease.fail(error, error.reason in _RETRIABLE)
         except Exception as error:

@@ -288,7 +288,8 @@ def from_verify(
     message: verifier_pb2.VerifyRequest, decode: image.Decode = image.decode
 ) -> tuple[Photo, list[Crop], Terms]:
     photo = decode(message.photo)
-    return photo, from_crops(message.crops, photo), from_terms(message, message.references)
+    terms = replace(from_terms(message, message.references), tenant=message.tenant)
+    return photo, from_crops(message.crops, photo), terms
 
 
 def to_views(terms: Terms) -> list[str]:

@@ -25,9 +25,10 @@ def to_job(request: Request, reservation: str) -> bytes:
     return reservation.encode("ascii") + b"\n" + _header(request)
 
 
-def from_job(job: bytes, references: tuple[bytes, ...]) -> Request:
+def from_job(job: bytes, tenant: str, references: tuple[bytes, ...]) -> Request:
+    """``tenant`` is whose job it is."""
     header = convert.from_header(protection_pb2.ProtectHeader.FromString(job.partition(b"\n")[2]))
-    return replace(header, terms=replace(header.terms, references=references))
+    return replace(header, terms=replace(header.terms, references=references, tenant=tenant))
 
 
 def reservation(job: bytes) -> str:

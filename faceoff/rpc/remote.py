@@ -122,8 +122,14 @@ class RemoteVerifier:
             references=terms.references,
             consent=terms.consent,
             views=convert.to_views(terms),
+            tenant=terms.tenant,
         )
         with calling(self.peer):
             response = VerifierServiceStub(self.peer.channel).Verify(request, timeout=self.deadline.left())
         with reading(self.peer):
             return [convert.from_verdict(verdict) for verdict in response.verdicts]
+
+    def check(self, surrogates: Sequence[str], victims: Sequence[str], consent: Sequence[str]) -> None:
+        request = verifier_pb2.CheckRequest(surrogates=surrogates, victims=victims, consent=consent)
+        with calling(self.peer):
+            VerifierServiceStub(self.peer.channel).Check(request, timeout=self.deadline.left())

@@ -116,6 +116,9 @@ class FixedVerifier:
             for face in range(len(crops))
         ]
 
+    def check(self, surrogates: Sequence[str], victims: Sequence[str], consent: Sequence[str]) -> None:
+        """Everybody may be asked."""
+
 
 @contextmanager
 def served(service: str, add: Callable[[Any], None], settings: Settings = _QUICK) -> Iterator[Server]:

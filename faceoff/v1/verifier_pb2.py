@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from faceoff.v1 import types_pb2 as faceoff_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66\x61\x63\x65off/v1/verifier.proto\x12\nfaceoff.v1\x1a\x16\x66\x61\x63\x65off/v1/types.proto\"\xbd\x01\n\rVerifyRequest\x12\r\n\x05photo\x18\x01 \x01(\x0c\x12\x11\n\tprotected\x18\x02 \x01(\x0c\x12\x1f\n\x05\x63rops\x18\x03 \x03(\x0b\x32\x10.faceoff.v1.Crop\x12\x12\n\nsurrogates\x18\x04 \x03(\t\x12\x0f\n\x07victims\x18\x05 \x03(\t\x12\x12\n\nreferences\x18\x06 \x03(\x0c\x12\x0f\n\x07\x63onsent\x18\x07 \x03(\t\x12\x1f\n\x05views\x18\x08 \x03(\x0e\x32\x10.faceoff.v1.View\"7\n\x0eVerifyResponse\x12%\n\x08verdicts\x18\x01 \x03(\x0b\x32\x13.faceoff.v1.Verdict2R\n\x0fVerifierService\x12?\n\x06Verify\x12\x19.faceoff.v1.VerifyRequest\x1a\x1a.faceoff.v1.VerifyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66\x61\x63\x65off/v1/verifier.proto\x12\nfaceoff.v1\x1a\x16\x66\x61\x63\x65off/v1/types.proto\"\xcd\x01\n\rVerifyRequest\x12\r\n\x05photo\x18\x01 \x01(\x0c\x12\x11\n\tprotected\x18\x02 \x01(\x0c\x12\x1f\n\x05\x63rops\x18\x03 \x03(\x0b\x32\x10.faceoff.v1.Crop\x12\x12\n\nsurrogates\x18\x04 \x03(\t\x12\x0f\n\x07victims\x18\x05 \x03(\t\x12\x12\n\nreferences\x18\x06 \x03(\x0c\x12\x0f\n\x07\x63onsent\x18\x07 \x03(\t\x12\x1f\n\x05views\x18\x08 \x03(\x0e\x32\x10.faceoff.v1.View\x12\x0e\n\x06tenant\x18\t \x01(\t\"7\n\x0eVerifyResponse\x12%\n\x08verdicts\x18\x01 \x03(\x0b\x32\x13.faceoff.v1.Verdict\"D\n\x0c\x43heckRequest\x12\x12\n\nsurrogates\x18\x01 \x03(\t\x12\x0f\n\x07victims\x18\x02 \x03(\t\x12\x0f\n\x07\x63onsent\x18\x03 \x03(\t\"\x0f\n\rCheckResponse2\x90\x01\n\x0fVerifierService\x12?\n\x06Verify\x12\x19.faceoff.v1.VerifyRequest\x1a\x1a.faceoff.v1.VerifyResponse\x12<\n\x05\x43heck\x12\x18.faceoff.v1.CheckRequest\x1a\x19.faceoff.v1.CheckResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,9 +33,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'faceoff.v1.verifier_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_VERIFYREQUEST']._serialized_start=66
-  _globals['_VERIFYREQUEST']._serialized_end=255
-  _globals['_VERIFYRESPONSE']._serialized_start=257
-  _globals['_VERIFYRESPONSE']._serialized_end=312
-  _globals['_VERIFIERSERVICE']._serialized_start=314
-  _globals['_VERIFIERSERVICE']._serialized_end=396
+  _globals['_VERIFYREQUEST']._serialized_end=271
+  _globals['_VERIFYRESPONSE']._serialized_start=273
+  _globals['_VERIFYRESPONSE']._serialized_end=328
+  _globals['_CHECKREQUEST']._serialized_start=330
+  _globals['_CHECKREQUEST']._serialized_end=398
+  _globals['_CHECKRESPONSE']._serialized_start=400
+  _globals['_CHECKRESPONSE']._serialized_end=415
+  _globals['_VERIFIERSERVICE']._serialized_start=418
+  _globals['_VERIFIERSERVICE']._serialized_end=562
 # @@protoc_insertion_point(module_scope)

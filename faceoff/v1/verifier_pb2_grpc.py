@@ -40,6 +40,11 @@ class VerifierServiceStub:
                 request_serializer=faceoff_dot_v1_dot_verifier__pb2.VerifyRequest.SerializeToString,
                 response_deserializer=faceoff_dot_v1_dot_verifier__pb2.VerifyResponse.FromString,
                 _registered_method=True)
+        self.Check = channel.unary_unary(
+                '/faceoff.v1.VerifierService/Check',
+                request_serializer=faceoff_dot_v1_dot_verifier__pb2.CheckRequest.SerializeToString,
+                response_deserializer=faceoff_dot_v1_dot_verifier__pb2.CheckResponse.FromString,
+                _registered_method=True)
 
 
 class VerifierServiceServicer:
@@ -52,6 +57,13 @@ class VerifierServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Check(self, request, context):
+        """Refuses what Verify would refuse, and a commercial victim that is not consented to, before there is a result to verify.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_VerifierServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -59,6 +71,11 @@ def add_VerifierServiceServicer_to_server(servicer, server):
                     servicer.Verify,
                     request_deserializer=faceoff_dot_v1_dot_verifier__pb2.VerifyRequest.FromString,
                     response_serializer=faceoff_dot_v1_dot_verifier__pb2.VerifyResponse.SerializeToString,
+            ),
+            'Check': grpc.unary_unary_rpc_method_handler(
+                    servicer.Check,
+                    request_deserializer=faceoff_dot_v1_dot_verifier__pb2.CheckRequest.FromString,
+                    response_serializer=faceoff_dot_v1_dot_verifier__pb2.CheckResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -89,6 +106,33 @@ class VerifierService:
             '/faceoff.v1.VerifierService/Verify',
             faceoff_dot_v1_dot_verifier__pb2.VerifyRequest.SerializeToString,
             faceoff_dot_v1_dot_verifier__pb2.VerifyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Check(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/faceoff.v1.VerifierService/Check',
+            faceoff_dot_v1_dot_verifier__pb2.CheckRequest.SerializeToString,
+            faceoff_dot_v1_dot_verifier__pb2.CheckResponse.FromString,
             options,
             channel_credentials,
             insecure,

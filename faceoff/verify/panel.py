@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from types import MappingProxyType
 
+from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.card import Card
 from faceoff.types import Against, Crop, Outcome, Photo, Rank, Terms, Verdict, View
 from faceoff.verify.case import Case, of_photo, of_result
 from faceoff.verify.scores import TAU, best, face_at, outcome, today
 from faceoff.verify.verifier import LocalVerifier
-from faceoff.verify.victims.asking import consented
+from faceoff.verify.victims.asking import check_consent, consented
 from faceoff.verify.victims.together import Pair, ask_all
 from faceoff.verify.victims.victim import Answer, Picture, Victim
 from faceoff.verify.views import cut, resized, show
@@ -63,6 +64,19 @@ class Panel:
         somebody who is not configured."""
         return self._judge(of_result(photo, self._local.decode(protected), crops, terms), surrogates, victims, terms)
 
+    def check(self, surrogates: Sequence[str], victims: Sequence[str], consent: Sequence[str]) -> None:
+        """As LocalVerifier's. Raises INVALID_ARGUMENT for a commercial victim without consent, and for consent to somebody
+        who is not configured."""
+        self._local.check(surrogates, [name for name in victims if name not in self._commercial], ())
+        check_consent(consent, self._commercial)
+        refused = [name for name in victims if name in self._commercial and name not in consent]
+        if refused:
+            raise FaceOffError(
+                Reason.INVALID_ARGUMENT,
+                f"Photos are not sent to {', '.join(refused)} without consent.",
+                "Consent to it by name, or leave it out of the victims.",
+            )
+
     def compare(self, protected: bytes, original: Photo | None, victims: Sequence[str], terms: Terms) -> list[Verdict]:
         """The verdicts on a photo that comes from anywhere. Raises also NO_FACE_DETECTED, and INVALID_ARGUMENT where there is
         neither a reference nor the original."""
@@ -96,7 +110,7 @@ class Panel:
         asked = [name for name in dict.fromkeys(victims or terms.consent) if name in self._commercial]
         local = [name for name in victims if name not in asked]
         cards = self._local.victims(local, surrogates) if local or not victims else []
-        permitted = consented(self._commercial, terms.consent)
+        permitted = consented(self._commercial, terms.consent, terms.tenant)
         if not asked:
             return self._local.judge(case, cards)
         original_given = case.original is not None and case.original.source in terms.references

@@ -13,6 +13,7 @@ from faceoff.types import Against, Crop, Float, Outcome, Photo, Rank, Terms, Ver
 from faceoff.verify.case import Case, faces_in, largest, of_result
 from faceoff.verify.ranks import ranks
 from faceoff.verify.scores import TAU, distance, outcome, score, threshold, today
+from faceoff.verify.victims.asking import check_consent
 from faceoff.verify.victims.local import CachedDetector, embed
 
 Distances = list[float | None]
@@ -53,6 +54,13 @@ class LocalVerifier:
         anew. Raises VICTIM_IS_SURROGATE and UNKNOWN_NETWORK."""
         cards = self.victims(victims, surrogates)
         return self.judge(of_result(photo, self.decode(protected), crops, terms), cards)
+
+    def check(self, surrogates: Sequence[str], victims: Sequence[str], consent: Sequence[str]) -> None:
+        """Raise what ``verify`` would for these names, NETWORK_MISSING for a victim that is not served included. There is
+        nobody to consent to."""
+        check_consent(consent, ())
+        for card in self.victims(victims, surrogates) if victims else ():
+            self._networks.version(card.name)
 
     def decode(self, data: bytes) -> Photo:
         """A photo that comes in, which may be a result of ours and so larger than a stranger's."""

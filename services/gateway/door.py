@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from faceoff.errors import FaceOffError, Reason
+from faceoff.image import check_encoding
 from faceoff.jobs.engine import Jobs, Operation, Receipt, State
-from faceoff.pipeline import Request, check_roles
+from faceoff.pipeline import Request, Rooms, check, check_victims
 from faceoff.rpc import operations
+from faceoff.rpc.connect import Deadline
 from faceoff.tenants.gate import Gate
 from faceoff.tenants.principal import Headers, Principal, Scope
 from faceoff.tenants.quota import cost
@@ -24,17 +26,21 @@ Decode = Callable[[bytes], Photo]
 
 MOST_LISTED = 100
 
+_CHECK_SECONDS = 10.0
+_AWAY = (Reason.SERVICE_UNAVAILABLE, Reason.SURROGATE_UNAVAILABLE, Reason.OVERLOADED, Reason.DEADLINE_TOO_SHORT)
 _KEY = re.compile(r"[!-~]{1,255}")
 
 
 @dataclass(frozen=True)
 class Door:
-    """Safe to use from several threads; every method may block, and raises FaceOffError."""
+    """Safe to use from several threads; every method may block, and raises FaceOffError. ``rooms`` gives the rooms that work
+    until a deadline: they are asked what they would refuse."""
 
     jobs: Jobs
     gate: Gate
     accounts: Accounts
     decode: Decode
+    rooms: Callable[[Deadline], Rooms]
     largest: Largest = Largest()  # noqa: RUF009  (frozen)
 
     def enter(self, headers: Headers) -> Principal:
@@ -48,9 +54,8 @@ class Door:
     def paid(self, caller: Principal, request: Request, photo: bytes) -> Iterator[tuple[Photo, str]]:
         """The photo, decoded, and the reservation of what it costs, which is given back if the block raises. What may not be
         done and what cannot be protected is refused here, before anything is begun."""
-        check_roles(request)
         self.gate.check_target(caller, request.plan, request.gallery)
-        decoded = self._decoded(photo, request.terms.references)
+        decoded = self._decoded(request, photo)
         amount = cost(decoded.width, decoded.height, request.plan)
         reservation = self.gate.limiter.reserve(caller.tenant, amount)
         try:
@@ -59,12 +64,20 @@ class Door:
             self.accounts.settle(reservation, done=False)
             raise
 
-    def _decoded(self, photo: bytes, references: Sequence[bytes]) -> Photo:
-        if max(map(len, (photo, *references))) > self.largest.bytes:
+    def _decoded(self, request: Request, photo: bytes) -> Photo:
+        """The photo, of which nothing is known that would refuse it later."""
+        if max(map(len, (photo, *request.terms.references))) > self.largest.bytes:
             raise _too_large(f"{self.largest.bytes / 1e6:g} MB")
+        check(request, self.decode)
+        try:
+            check_victims(request, self.rooms(Deadline.after(_CHECK_SECONDS)).verifier)
+        except FaceOffError as error:
+            if error.reason not in _AWAY:  # who is away is asked again before the work begins
+                raise
         decoded = self.decode(photo)
         if decoded.width * decoded.height > self.largest.pixels:
             raise _too_large(f"{self.largest.pixels / 1e6:g} megapixels")
+        check_encoding(request.encoding, max(decoded.height, decoded.width))
         return decoded
 
     def submit(self, caller: Principal, request: Request, photo: bytes, idempotency_key: str = "") -> Operation:

@@ -46,7 +46,7 @@ def opened(
     ``decode`` reads strangers' photos. In the end it takes nothing new, and what runs has the grace period: first what the
     doors' callers wait for, then the workers' jobs."""
     accounts, pool = Accounts(gate), Pool(gate.targets)
-    door = Door(jobs, gate, accounts, decode, settings.largest)
+    door = Door(jobs, gate, accounts, decode, rooms, settings.largest)
     worker = Worker(
         cast(Jobs, AccountedJobs(jobs, accounts)), work(rooms, decode, pool), settings.workers, settings.server.grace
     )

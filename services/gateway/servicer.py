@@ -39,7 +39,11 @@ class ProtectionServicer(protection_pb2_grpc.ProtectionServiceServicer):
         rooms = self._rooms(Deadline.after(remaining(context)))
         request, data = convert.from_upload(requests)
         with self._door.paid(caller, request, data) as (photo, reservation):
-            request = replace(request, gallery=self._pool.people(request.plan, rooms.detector))
+            request = replace(
+                request,
+                gallery=self._pool.people(request.plan, rooms.detector),
+                terms=replace(request.terms, tenant=caller.tenant),
+            )
             for part in stream(context, lambda report: protect(data, request, rooms, report, lambda _: photo)):
                 yield from convert.to_protect(part)
         self._door.accounts.settle(reservation, done=True)

@@ -20,9 +20,9 @@ JOB_SECONDS = 600.0
 def work(rooms: Callable[[Deadline], Rooms], decode: Decode, pool: Pool) -> Work:
     """The straight line of one photo over ``rooms``, which work until a deadline."""
 
-    def one(job: bytes, parts: Sequence[bytes], report: Report) -> tuple[bytes, bytes]:
+    def one(tenant: str, job: bytes, parts: Sequence[bytes], report: Report) -> tuple[bytes, bytes]:
         photo, *references = parts
-        request = operations.from_job(job, tuple(references))
+        request = operations.from_job(job, tenant, tuple(references))
         open_ = rooms(Deadline.after(JOB_SECONDS))
         with traces.job(), traces.stages(report) as traced:
             request = replace(request, gallery=pool.people(request.plan, open_.detector))

@@ -29,3 +29,9 @@ class VerifierServicer(verifier_pb2_grpc.VerifierServiceServicer):
         verdicts = self._verifier.verify(photo, request.protected, crops, request.surrogates, request.victims, terms)
         metrics.observe_verdicts(verdicts)
         return verifier_pb2.VerifyResponse(verdicts=map(convert.to_verdict, verdicts))
+
+    def Check(  # noqa: N802
+        self, request: verifier_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> verifier_pb2.CheckResponse:
+        self._verifier.check(request.surrogates, request.victims, request.consent)
+        return verifier_pb2.CheckResponse()

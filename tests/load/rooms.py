@@ -71,6 +71,9 @@ class Verifier:
         score = 0.7 if outcome is Outcome.NOT_TRANSFERRED else None
         return [*ours, Verdict(0, COMMERCIAL, "1", "2026-01-01", 0.9, score, 0.5, outcome)]
 
+    def check(self, surrogates: Sequence[str], victims: Sequence[str], consent: Sequence[str]) -> None:
+        self._ours.check(surrogates, victims, consent)
+
 
 def room(name: str, pause: float) -> tuple[str, Callable[[Any], None]]:
     match name:

@@ -32,7 +32,9 @@ FACEOFF = (sys.executable, "-m", "faceoff.cli")
 
 @pytest.fixture(scope="module")
 def address(home: Home) -> Iterator[str]:
-    with subprocess.Popen([*FACEOFF, "serve", "--port", "0", "--http-port", "0"], stdout=subprocess.PIPE, text=True) as serving:
+    with subprocess.Popen(
+        [*FACEOFF, "serve", "--port", "0", "--http-port", "0"], stdout=subprocess.PIPE, text=True
+    ) as serving:
         try:
             assert serving.stdout
             line = serving.stdout.readline()

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from faceoff.pipeline import Request, Rooms
 from faceoff.rpc import convert
 from faceoff.rpc.connect import calling, connect
 from faceoff.rpc.remote import remote_rooms
+from faceoff.tenants.credentials import LOCAL
 from faceoff.testing import BoxDetector, FixedVerifier, NoiseAttacker, picture
 from faceoff.types import Encoding, Photo, Plan, Progress, Terms, Verdict, View
 from faceoff.v1 import protection_pb2
@@ -163,11 +165,12 @@ def test_the_verifier_is_told_the_terms(attacker: NoiseAttacker, data: bytes) ->
             seen.append(arguments[5])
             return super().verify(*arguments)
 
-    terms = Terms((file_of(picture(seed=1)), bytes(convert.CHUNK + 1)), ("azure",), (View.PHOTO, View.JPEG))
+    references = file_of(picture(seed=1)), file_of(picture(seed=2)) + bytes(convert.CHUNK + 1)
+    terms = Terms(references, ("azure",), (View.PHOTO, View.JPEG))
     rooms = Rooms(BoxDetector(1), attacker, LocalAmplifier(), Remembering())
     with gateway(rooms) as address, closing(Client(address)) as client:
         client.protect(data, Request(FAST, terms=terms), ignore)
-    assert seen == [terms]
+    assert seen == [replace(terms, tenant=LOCAL.tenant)]
 
 
 def test_an_upload_begins_with_its_header(address: str, data: bytes) -> None:

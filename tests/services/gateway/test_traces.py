@@ -56,11 +56,16 @@ def test_a_photo_is_one_trace(exporter: InMemorySpanExporter, photo: bytes) -> N
     run(photo)
     spans = by_name(exporter.get_finished_spans())
     job = spans["job"]
-    below = {"detect": "Detector", "attack": "Attacker", "amplify": "Amplifier", "verify": "Verifier"}
-    for stage, room in below.items():
+    below = {
+        "detect": "DetectorService/Detect",
+        "attack": "AttackerService/Attack",
+        "amplify": "AmplifierService/Amplify",
+        "verify": "VerifierService/Verify",
+    }
+    for stage, method in below.items():
         assert spans[stage].parent is not None
         assert spans[stage].parent.span_id == job.context.span_id  # type: ignore[union-attr]
-        (call,) = [span for name, span in spans.items() if name.startswith(f"/faceoff.v1.{room}Service/")]
+        call = spans[f"/faceoff.v1.{method}"]
         assert call.context.trace_id == job.context.trace_id
         assert call.parent is not None
         # The first word of an attack comes from the call itself.

@@ -54,7 +54,7 @@ def test_thousands_of_photos_of_another_on_the_broker(broker: Broker) -> None:
 WORKERS, SECONDS = 4, 0.1  # so long that other work on the machine does not decide
 
 
-def work(_: bytes, __: Sequence[bytes], ___: Report) -> tuple[bytes, bytes]:
+def work(*_: object) -> tuple[bytes, bytes]:
     time.sleep(SECONDS)
     return b"", b""
 
@@ -64,8 +64,8 @@ def goodput(offered: float, seconds: float) -> tuple[float, list[FaceOffError]]:
     counted: list[float] = []
     refused: list[FaceOffError] = []
 
-    def counting(request: bytes, parts: Sequence[bytes], report: Report) -> tuple[bytes, bytes]:
-        result = work(request, parts, report)
+    def counting(tenant: str, request: bytes, parts: Sequence[bytes], report: Report) -> tuple[bytes, bytes]:
+        result = work(tenant, request, parts, report)
         counted.append(time.monotonic())
         return result
 

@@ -31,12 +31,12 @@ def ended(engine: Engine, work: Work, grace: float = 1.0) -> Operation:
 
 
 def test_work_is_done(engine: Engine) -> None:
-    def work(request: bytes, parts: Sequence[bytes], report: Report) -> tuple[bytes, bytes]:
+    def work(tenant: str, request: bytes, parts: Sequence[bytes], report: Report) -> tuple[bytes, bytes]:
         report(Progress("attack", 1, 1))
-        return request, parts[0][::-1]
+        return tenant.encode() + request, parts[0][::-1]
 
     operation = ended(engine, work)
-    assert (operation.state, operation.detail) == (State.SUCCEEDED, b"how")
+    assert (operation.state, operation.detail) == (State.SUCCEEDED, b"annhow")
     assert engine.result("ann", operation.id) == b"otohp"
 
 
@@ -51,7 +51,7 @@ def test_work_is_done(engine: Engine) -> None:
 def test_failures(
     engine: Engine, error: Exception, reason: Reason, tries: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def work(_: bytes, __: Sequence[bytes], ___: Report) -> tuple[bytes, bytes]:
+    def work(*_: object) -> tuple[bytes, bytes]:
         raise error
 
     operation = ended(engine, work)
@@ -65,7 +65,7 @@ def test_a_cancellation_stops_the_work(engine: Engine) -> None:
     stopped = threading.Event()
     job = engine.submit("ann", Priority.INTERACTIVE, b"how", [b"photo"]).id
 
-    def work(_: bytes, __: Sequence[bytes], report: Report) -> tuple[bytes, bytes]:
+    def work(_: str, __: bytes, ___: Sequence[bytes], report: Report) -> tuple[bytes, bytes]:
         try:
             while True:
                 report(Progress("attack", 1, 2))
@@ -86,7 +86,7 @@ def test_stopping_lets_work_finish(engine: Engine) -> None:
     job = engine.submit("ann", Priority.INTERACTIVE, b"how", [b"photo"]).id
     later = engine.submit("ann", Priority.INTERACTIVE, b"how", [b"photo"]).id
 
-    def work(_: bytes, __: Sequence[bytes], ___: Report) -> tuple[bytes, bytes]:
+    def work(*_: object) -> tuple[bytes, bytes]:
         began.set()
         time.sleep(0.5)
         return b"", b"result"
@@ -101,7 +101,7 @@ def test_stopping_hands_back_what_takes_too_long(engine: Engine) -> None:
     began = threading.Event()
     job = engine.submit("ann", Priority.INTERACTIVE, b"how", [b"photo"]).id
 
-    def work(_: bytes, __: Sequence[bytes], report: Report) -> tuple[bytes, bytes]:
+    def work(_: str, __: bytes, ___: Sequence[bytes], report: Report) -> tuple[bytes, bytes]:
         while True:
             report(Progress("attack", 1, 2))
             began.set()

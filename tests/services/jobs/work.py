@@ -23,7 +23,7 @@ def protect(request: bytes, parts: Sequence[bytes]) -> tuple[bytes, bytes]:
     return digest[:8], digest + parts[0][::-1]
 
 
-def work(request: bytes, parts: Sequence[bytes], report: Report) -> tuple[bytes, bytes]:
+def work(_: str, request: bytes, parts: Sequence[bytes], report: Report) -> tuple[bytes, bytes]:
     steps = int(request.decode())
     for step in range(steps):
         report(Progress("attack", step, steps))

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +107,9 @@ def test_there_is_a_schema() -> None:
     schema = config.Campaign.model_json_schema()
     assert schema["additionalProperties"] is False
     assert "paper/cw_l2_small" in schema["$defs"]["Series"]["properties"]["plan"]["enum"]
+
+
+def test_a_campaign_is_judged_without_tensorflow() -> None:
+    code = "import sys, faceoff.campaign.grid; print('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

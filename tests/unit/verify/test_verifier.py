@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from faceoff import image
 from faceoff.errors import FaceOffError, Reason
+from faceoff.rooms import Networks
 from faceoff.types import Against, Box, Crop, Face, Float, Outcome, Photo, Terms, Transform, Verdict, View
 from faceoff.verify.case import of_photo, of_result
 from faceoff.verify.verifier import LocalVerifier
@@ -128,6 +130,36 @@ def test_a_surrogate_is_never_a_victim(verifier: LocalVerifier) -> None:
         verifier.verify(PHOTO, SAME, found, ("a", "b"), ("a",))
     assert error.value.reason is Reason.VICTIM_IS_SURROGATE
     assert verifier.verify(PHOTO, SAME, found, ("a", "b"), ()) == []
+
+
+@pytest.mark.parametrize(
+    ("surrogates", "victims", "consent", "reason"),
+    [
+        (("a",), ("a",), (), Reason.VICTIM_IS_SURROGATE),
+        ((), ("nobody",), (), Reason.UNKNOWN_NETWORK),
+        ((), ("unmeasured",), (), Reason.INVALID_ARGUMENT),
+        ((), (), ("azure",), Reason.INVALID_ARGUMENT),
+    ],
+)
+def test_names_are_checked_before_there_is_a_result(
+    verifier: LocalVerifier,
+    surrogates: tuple[str, ...],
+    victims: tuple[str, ...],
+    consent: tuple[str, ...],
+    reason: Reason,
+) -> None:
+    verifier.check(("b",), ("a",), ())
+    with pytest.raises(FaceOffError) as error:
+        verifier.check(surrogates, victims, consent)
+    assert error.value.reason is reason
+
+
+def test_a_victim_that_is_not_served_is_missed_before_there_is_a_result() -> None:
+    networks = Mock(spec=Networks)
+    networks.version.side_effect = FaceOffError(Reason.NETWORK_MISSING, "It is not served.")
+    with pytest.raises(FaceOffError) as error:
+        LocalVerifier(networks, FoundByTest(), [tiny.card("a", 6)]).check((), ("a",), ())
+    assert error.value.reason is Reason.NETWORK_MISSING
 
 
 def test_without_the_original_a_match_tells_and_no_match_does_not(verifier: LocalVerifier) -> None:
