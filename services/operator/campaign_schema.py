@@ -360,7 +360,7 @@ SCHEMA: dict[str, Any] = json.loads(
    "type": "array"
   },
   "seed": {
-   "maximum": 9223372036854775807,
+   "maximum": 9007199254740991,
    "minimum": 0,
    "type": "integer"
   },

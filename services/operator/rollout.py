@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -129,7 +130,8 @@ async def _version(api: Api, body: Mapping[str, Any], revision: str, models: lis
         state = pod.get("status") or {}
         ready = any(one["type"] == "Ready" and one["status"] == "True" for one in state.get("conditions") or ())
         if ready and state.get("podIP"):
-            versions = [await served(f"{state['podIP']}:{resources.GRPC}", model) for model in models]
+            address = f"{state['podIP']}:{resources.GRPC}"
+            versions = await asyncio.gather(*(served(address, model) for model in models))
             return versions[0]
     return None
 

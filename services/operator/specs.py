@@ -43,6 +43,17 @@ class Accelerator(Strict):
 
 
 class Replicas(Strict):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "(has(self.min) ? self.min : 1) <= (has(self.max) ? self.max : 1)",
+                    "message": "max is below min",
+                }
+            ]
+        }
+    )
+
     min: Annotated[int, Field(ge=0, le=1000, description="0 needs KEDA")] = 1
     max: Annotated[int, Field(ge=1, le=1000, description="above min: an autoscaler decides")] = 1
 

@@ -8,12 +8,15 @@ from typing import Any
 
 _KEPT = (
     "type", "enum", "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "required",
-    "description", "x-kubernetes-list-type",
+    "description", "x-kubernetes-list-type", "x-kubernetes-validations",
 )  # fmt: skip
+_EXACT = 2**53 - 1
+"""The API server reads a bound as a double, and refuses every object where an integer's bound is no integer any more."""
 
 
 def structural(schema: Mapping[str, Any], definitions: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """A structural schema that takes what ``schema`` takes. Raises ValueError for what has no structural form."""
+    """A structural schema that takes what ``schema`` takes, but for integers beyond 2**53. Raises ValueError for what has no
+    structural form."""
     definitions = schema.get("$defs", {}) if definitions is None else definitions
     if "$ref" in schema:
         target = definitions[schema["$ref"].removeprefix("#/$defs/")]
@@ -27,6 +30,8 @@ def structural(schema: Mapping[str, Any], definitions: Mapping[str, Any] | None 
     if "type" not in schema:
         raise ValueError(f"a schema without a type has no structural form: {schema}")
     kept = {key: schema[key] for key in _KEPT if key in schema}
+    if schema["type"] == "integer" and "maximum" in kept:
+        kept["maximum"] = min(kept["maximum"], _EXACT)
     if "exclusiveMinimum" in schema:
         kept |= {"minimum": schema["exclusiveMinimum"], "exclusiveMinimum": True}
     if "items" in schema or "prefixItems" in schema:

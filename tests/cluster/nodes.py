@@ -85,11 +85,13 @@ class Nodes:
             self.remove(name)
 
     def remove(self, name: str) -> None:
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
+        self._client.merge(node, {"spec": {"unschedulable": True}})
         self._names.remove(name)
         for pod in self._client.list("v1", "Pod"):
             if pod["spec"].get("nodeName") == name:
                 self._client.delete(pod, gracePeriodSeconds=0)
-        self._client.delete({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
+        self._client.delete(node)
 
     def _status(self, size: dict[str, str]) -> Object:
         ready = {"type": "Ready", "status": "True", "reason": "Test", "message": "", "lastHeartbeatTime": _now()}
@@ -131,7 +133,7 @@ class Nodes:
             self._client.delete(pod, gracePeriodSeconds=0, preconditions={"uid": pod["metadata"]["uid"]})
         elif phase == "Pending" and not (missing := list(self._missing(pod))):
             self._client.merge(
-                pod, {"status": _running(pod, f"10.244.{(n := next(self._addresses)) >> 8 & 255}.{n & 255}")}, "status"
+                pod, {"status": _running(pod, f"239.0.{(n := next(self._addresses)) >> 8 & 255}.{n & 255}")}, "status"
             )
         elif phase == "Pending":
             self.problems.append(f"{pod['metadata']['name']}: there is no {', '.join(missing)}")

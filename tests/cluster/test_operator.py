@@ -224,8 +224,11 @@ def test_a_run_that_fails_says_why(working: Lab) -> None:
     working.cluster.nodes.outcome = failing
     try:
         working.create(surrogate_set("broken"))
+        working.until(lambda: "Job" in working.owned("SurrogateSet", "broken"), "the models are fetched")
+        [job] = working.cluster.all("batch/v1", "Job", working.namespace, f"{OWNER}=surrogateset.broken").values()
+        working.client.merge(job, {"spec": {"backoffLimit": 0}})  # three more tries take a minute
         failed = ("True", "FetchFailed")
-        working.until(lambda: working.state("SurrogateSet", "broken")["Degraded"] == failed, "it is said", 280)
+        working.until(lambda: working.state("SurrogateSet", "broken")["Degraded"] == failed, "it is said")
     finally:
         working.cluster.nodes.outcome = lambda pod: 0
 
@@ -247,8 +250,8 @@ HOSTILE: list[tuple[Object, str]] = [
     (surrogate_set(replicas={"min": 1, "max": 10**12}), "spec.replicas.max"),
     (surrogate_set(replicas={"min": -1, "max": 1}), "spec.replicas.min"),
     (surrogate_set(accelerator={"kind": "gpu", "count": 10**9}), "spec.accelerator.count"),
-    (surrogate_set(name="a" * 60), "metadata.name"),
-    (surrogate_set(name="a.b"), "metadata.name"),
+    (surrogate_set(name="a" * 60), "at most 32"),
+    (surrogate_set(name="a.b"), "at most 32"),
     (campaign(photos={"claim": "../photos"}), "spec.photos.claim"),
     (campaign(command=["sh"]), "spec.command"),
     (campaign(schedule="* * * * * ; rm"), "spec.schedule"),
@@ -257,6 +260,8 @@ HOSTILE: list[tuple[Object, str]] = [
     (campaign(campaign={**WHAT, "people": {"folder": "/etc"}}), "spec.campaign.people"),
     (campaign(campaign={**WHAT, "people": {"folder": "a", "among": [".."]}}), "spec.campaign.people"),
     (campaign(campaign={**WHAT, "victims": {"local": ["dlib"], "file": "/etc/passwd"}}), "spec.campaign.victims"),
+    (campaign(campaign={**WHAT, "seed": 10**30}), "spec.campaign.seed"),
+    (campaign(campaign={**WHAT, "claim": "x" * 10**5}), "spec.campaign.claim"),
     (campaign(campaign=None), "spec.campaign"),
 ]  # fmt: skip
 
