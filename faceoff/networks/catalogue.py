@@ -311,7 +311,9 @@ DEFAULT = ("facenet", "dlib", "faceplugin", "sface", "mobilefacenet")
 """What is brought when nothing else is asked for. The others are victims to report on, brought by name."""
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+"""What a network may be called, in full."""
+
 _HASH = re.compile(r"[0-9a-f]{64}")
 _SUFFIXES = {
     Format.KERAS_H5: ".h5",
@@ -374,7 +376,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _parse(name: str, values: dict[str, Any]) -> Card:
     """The card that ``values`` describe. Raises ValueError saying what is wrong."""
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise ValueError("its name must be lower-case letters, digits, - and _")
     if any(known.name == name and known.sha256 for known in CARDS):
         raise ValueError(f"{name!r} is a built-in network; choose another name")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -22,9 +21,6 @@ from faceoff.training.quality import Pairs, thresholds
 
 LICENCE = "as the photos it was trained on allow: that is for whoever trained it to say"
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-"""What the catalogue takes for a name."""
-
 
 def check_free(card: Card, home: Home, resumed: bool) -> None:
     """Raise INVALID_ARGUMENT unless a network may be called ``card.name``: nothing of that name is there, unless it is the
@@ -33,7 +29,7 @@ def check_free(card: Card, home: Home, resumed: bool) -> None:
     path = _card_file(card, home)
     if any(known.name == card.name and known.sha256 for known in catalogue.CARDS):
         problem = f"{card.name} is a built-in network.", "Give another name with --out."
-    elif not _NAME.fullmatch(card.name):
+    elif not catalogue.NAME.fullmatch(card.name):
         problem = f"No network can be called {card.name!r}.", "Use lower-case letters, digits, - and _."
     elif path.exists() or path.with_suffix(".toml").exists():
         problem = f"There is a network {card.name} already.", f"Give another name with --out, or remove {path}."

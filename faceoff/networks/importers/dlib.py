@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.card import Card
 from faceoff.networks.folding import fold
 from faceoff.networks.graph import (
@@ -30,6 +28,9 @@ from faceoff.networks.graph import (
     Unary,
     zeros,
 )
+from faceoff.networks.importers.refusal import Refusal
+
+_refusal = Refusal("This is not dlib's face recognition network", "Bring dlib_face_recognition_resnet_model_v1.dat.")
 
 _TAG, _LAYER, _FIRST_LAYER = 1, 2, 3
 
@@ -43,7 +44,7 @@ def parse(data: bytes, input_size: tuple[int, int]) -> Graph:
     try:
         return _parse(_Stream(data), input_size)
     except (ValueError, OverflowError) as error:  # sizes that do not fit together
-        raise _error("it is damaged") from error
+        raise _refusal.error("it is damaged") from error
 
 
 def _parse(stream: _Stream, input_size: tuple[int, int]) -> Graph:
@@ -63,7 +64,7 @@ def _parse(stream: _Stream, input_size: tuple[int, int]) -> Graph:
             _training_state(stream, first=wrapper == _FIRST_LAYER)
         previous = wrapper
     if stream.rest:
-        _unsupported("there is something after the last layer")
+        _refusal.refuse("there is something after the last layer")
     return builder.build(current)
 
 
@@ -80,7 +81,7 @@ class _Stream:
 
     def take(self, count: int) -> bytes:
         if not 0 <= count <= self.rest:
-            _unsupported("it is cut short")
+            _refusal.refuse("it is cut short")
         self._at += count
         return self._data[self._at - count : self._at]
 
@@ -102,7 +103,7 @@ class _Stream:
 
     def dimensions(self, version: int) -> tuple[int, ...]:
         if self.integer() != version:
-            _unsupported("it was written by another version of dlib")
+            _refusal.refuse("it was written by another version of dlib")
         return self.integers(4)
 
     def tensor(self) -> NDArray[np.float32]:
@@ -117,16 +118,16 @@ class _Stream:
 def _header(stream: _Stream) -> list[int]:
     """The wrappers, the outermost first, up to and with the layer on the input."""
     if stream.integer() != 1 or stream.text() != "loss_metric_2":
-        _unsupported("it does not start with a metric loss")
+        _refusal.refuse("it does not start with a metric loss")
     stream.number()  # margin
     stream.number()  # distance threshold
     wrappers = [stream.integer()]
     while wrappers[-1] != _FIRST_LAYER:
         if wrappers[-1] not in (_TAG, _LAYER):
-            _unsupported("its layers are nested in an unknown way")
+            _refusal.refuse("its layers are nested in an unknown way")
         wrappers.append(stream.integer())
     if stream.text() != "input_rgb_image_sized":
-        _unsupported("its input is not an RGB image")
+        _refusal.refuse("its input is not an RGB image")
     for _ in range(3):
         stream.number()  # the mean colour: subtracting it is the card's normalisation
     stream.integers(2)  # rows, columns
@@ -144,7 +145,7 @@ def _layer(stream: _Stream, builder: GraphBuilder, current: str, saved: str) -> 
             kernel = parameters[: math.prod(filters)].reshape(filters).transpose(2, 3, 1, 0)
             bias = parameters[math.prod(filters) :]
             if bias.size != math.prod(biases):
-                _unsupported("a convolution has the wrong number of weights")
+                _refusal.refuse("a convolution has the wrong number of weights")
             pads = ((pad_y, pad_y), (pad_x, pad_x))
             return builder.add(Conv(kernel, bias, (stride_y, stride_x), pads), current)
         case "affine_":
@@ -173,10 +174,10 @@ def _layer(stream: _Stream, builder: GraphBuilder, current: str, saved: str) -> 
             stream.integer()  # whether it has a bias
             _learning_rates(stream)
             if kernel.shape[1] != outputs:
-                _unsupported("its last layer has a bias")
+                _refusal.refuse("its last layer has a bias")
             return builder.add(Dense(kernel, zeros(outputs)), current)
         case _:
-            return _unsupported(f"it has a layer of an unknown kind, {kind[:20]!r}")
+            return _refusal.refuse(f"it has a layer of an unknown kind, {kind[:20]!r}")
 
 
 def _learning_rates(stream: _Stream) -> None:
@@ -191,15 +192,3 @@ def _training_state(stream: _Stream, first: bool) -> None:
         stream.tensor()
     if first:
         stream.integer()
-
-
-def _error(why: str) -> FaceOffError:
-    return FaceOffError(
-        Reason.UNSUPPORTED_FORMAT,
-        f"This is not dlib's face recognition network: {why}.",
-        "Bring dlib_face_recognition_resnet_model_v1.dat.",
-    )
-
-
-def _unsupported(why: str) -> NoReturn:
-    raise _error(why)

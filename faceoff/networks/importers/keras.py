@@ -41,6 +41,12 @@ from faceoff.networks.graph import (
     zeros,
 )
 from faceoff.networks.graph import LocalResponse as LocalResponseOperation
+from faceoff.networks.importers.refusal import Refusal
+
+_refusal = Refusal(
+    "This Keras file cannot be used",
+    "Bring a complete .h5 file of a functional model, or its weights for one of our architectures.",
+)
 
 _MERGES = {layers.Add: "add", layers.Subtract: "subtract", layers.Multiply: "multiply", layers.Maximum: "maximum"}
 
@@ -58,7 +64,7 @@ def read_model(path: Path, card: Card) -> tf.Module:
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise _error("Keras cannot rebuild it") from error
+        raise _refusal.error("Keras cannot rebuild it") from error
     try:
         return GraphBody(fold(parse(model)))
     except FaceOffError as error:
@@ -81,7 +87,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
                 return
         model.load_weights(path)
     except OSError as error:
-        raise _error("it is no HDF5 file, or cut short") from error
+        raise _refusal.error("it is no HDF5 file, or cut short") from error
     except (ValueError, KeyError) as error:
         _mismatch(model.name, str(error).splitlines()[0], error)
 
@@ -89,9 +95,9 @@ def load_weights(model: keras.Model, path: Path) -> None:
 def parse(model: keras.Model) -> Graph:
     """A functional model's layers as a graph. Raises UNSUPPORTED_FORMAT at a layer that we do not know."""
     if not getattr(model, "inputs", None):
-        _unsupported("it is not a functional model")
+        _refusal.refuse("it is not a functional model")
     if [len(images.shape) for images in model.inputs] != [4] or len(model.outputs) != 1:
-        _unsupported("it does not take one image to one output")
+        _refusal.refuse("it does not take one image to one output")
     builder = GraphBuilder(tuple(model.inputs[0].shape[1:]))
     names = {id(model.inputs[0]): INPUT}
     for layer in model.layers:
@@ -101,7 +107,7 @@ def parse(model: keras.Model) -> Graph:
             sources = layer.input if isinstance(layer.input, list) else [layer.input]
             inputs = [names[id(source)] for source in sources]
         except (AttributeError, ValueError, KeyError) as error:
-            raise _error(f"its layer {layer.name} is used more than once") from error
+            raise _refusal.error(f"its layer {layer.name} is used more than once") from error
         names[id(layer.output)] = _add(builder, layer, inputs)
     return builder.build(names[id(model.outputs[0])])
 
@@ -145,7 +151,7 @@ def _refuse_code(path: Path) -> None:
         with h5py.File(path, "r") as file:
             config = file.attrs.get("model_config")
     except OSError as error:
-        raise _error("it is no HDF5 file, or cut short") from error
+        raise _refusal.error("it is no HDF5 file, or cut short") from error
     if config is None:
         raise FaceOffError(
             Reason.UNSUPPORTED_FORMAT,
@@ -172,7 +178,7 @@ def _dictionaries(value: Any) -> Iterator[Mapping[str, Any]]:
 
 def _add(builder: GraphBuilder, layer: layers.Layer, inputs: list[str]) -> str:
     if getattr(layer, "data_format", "channels_last") != "channels_last":
-        _unsupported(f"its layer {layer.name} has channels first")
+        _refusal.refuse(f"its layer {layer.name} has channels first")
     if type(layer) in _MERGES and len(inputs) == 2:
         return builder.binary(_MERGES[type(layer)], *inputs)
     if isinstance(layer, layers.Concatenate):
@@ -237,7 +243,7 @@ def _operations(layer: layers.Layer, shape: tuple[int, ...]) -> list[Operation]:
             scale, floor = np.full(1, layer.size**2, np.float32), np.full(1, layer.floor, np.float32)
             return [Unary("square"), Pool("mean", size, size), Affine(scale, floor), Unary("sqrt")]
         case _:
-            return _unsupported(f"its layer {layer.name} is a {type(layer).__name__}")
+            return _refusal.refuse(f"its layer {layer.name} is a {type(layer).__name__}")
 
 
 def _activation(layer: layers.Layer) -> list[Operation]:
@@ -246,7 +252,7 @@ def _activation(layer: layers.Layer) -> list[Operation]:
         return []
     if name == "relu6":
         return [Clip(0.0, 6.0)]
-    return [Unary(name)] if name in UNARY else _unsupported(f"its layer {layer.name} has the activation {name}")
+    return [Unary(name)] if name in UNARY else _refusal.refuse(f"its layer {layer.name} has the activation {name}")
 
 
 def _mismatch(name: str, why: str, error: Exception) -> NoReturn:
@@ -255,15 +261,3 @@ def _mismatch(name: str, why: str, error: Exception) -> NoReturn:
         f"This file does not fit {name}: {why}.",
         "Check the card's architecture and embedding size.",
     ) from error
-
-
-def _error(why: str) -> FaceOffError:
-    return FaceOffError(
-        Reason.UNSUPPORTED_FORMAT,
-        f"This Keras file cannot be used: {why}.",
-        "Bring a complete .h5 file of a functional model, or its weights for one of our architectures.",
-    )
-
-
-def _unsupported(why: str) -> NoReturn:
-    raise _error(why)

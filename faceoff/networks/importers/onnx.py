@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.card import Card
 from faceoff.networks.folding import fold
 from faceoff.networks.graph import (
@@ -40,6 +39,12 @@ from faceoff.networks.graph import (
     Unary,
     batch_norm,
     zeros,
+)
+from faceoff.networks.importers.refusal import Refusal
+
+_refusal = Refusal(
+    "This ONNX file cannot be used",
+    "Bring the float network as one complete .onnx file, with the embedding as an output.",
 )
 
 _TO_CHANNELS_LAST, _TO_CHANNELS_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
@@ -67,9 +72,9 @@ def parse(data: bytes, input_size: tuple[int, int]) -> Graph:
         model = onnx.load_model_from_string(data)
         onnx.checker.check_model(model)
     except (DecodeError, onnx.checker.ValidationError) as error:
-        raise _error("it is cut short or damaged") from error
+        raise _refusal.error("it is cut short or damaged") from error
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
-        _unsupported("its weights are in another file")
+        _refusal.refuse("its weights are in another file")
     return _Reader(model, input_size).graph()
 
 
@@ -84,7 +89,7 @@ class _Reader:
         used = {name for node in self._model.graph.node for name in node.input} - self._constants.keys()
         inputs = [value for value in self._model.graph.input if value.name in used]
         if len(inputs) != 1:
-            _unsupported(f"it has {len(inputs)} inputs")
+            _refusal.refuse(f"it has {len(inputs)} inputs")
         sizes = [dimension.dim_value for dimension in inputs[0].type.tensor_type.shape.dim]
         channels_last = len(sizes) == 4 and sizes[3] == 3 and sizes[1] != 3
         self._names[inputs[0].name] = self._builder.add(Transpose(_TO_CHANNELS_LAST), INPUT) if channels_last else INPUT
@@ -93,12 +98,12 @@ class _Reader:
         outputs = [self._names[value.name] for value in self._model.graph.output if value.name in self._names]
         vectors = [name for name in outputs if len(self._builder.shape(name)) == 1]
         if len(vectors) != 1:
-            _unsupported(f"it has {len(vectors)} vectors among its outputs")
+            _refusal.refuse(f"it has {len(vectors)} vectors among its outputs")
         return self._builder.build(vectors[0])
 
     def _node(self, node: Any) -> None:
         if node.domain not in ("", "ai.onnx") or any(attribute.HasField("g") for attribute in node.attribute):
-            _unsupported(f"it has an operation that we do not know, {node.op_type}")
+            _refusal.refuse(f"it has an operation that we do not know, {node.op_type}")
         inputs = [name for name in node.input if name]
         if node.op_type == "Shape" and inputs[0] in self._names:
             self._constants[node.output[0]] = np.array([1, *self._logical_shape(self._names[inputs[0]])])
@@ -111,7 +116,7 @@ class _Reader:
             try:
                 self._names[node.output[0]] = self._add(node.op_type, list(node.input), attributes)
             except (LookupError, ValueError, TypeError) as error:
-                raise _error(f"its operation {node.op_type} is used in a way that we do not know") from error
+                raise _refusal.error(f"its operation {node.op_type} is used in a way that we do not know") from error
 
     def _evaluated(self, node: Any, inputs: Sequence[str]) -> Mapping[str, NDArray[Any]]:
         """What a node computes from the file's constants alone, such as weights from their quantised form."""
@@ -176,7 +181,7 @@ class _Reader:
             case _ if kind in _UNARY:
                 return add(Unary(_UNARY[kind]), x)
             case _:
-                return _unsupported(f"it has an operation that we do not know, {kind}")
+                return _refusal.refuse(f"it has an operation that we do not know, {kind}")
 
     def _binary(self, kind: str, left: str, right: str) -> str:
         if left in self._names and right in self._names:
@@ -201,7 +206,7 @@ class _Reader:
 
     def _pool(self, kind: str, x: str, attributes: Mapping[str, Any]) -> str:
         if attributes.get("ceil_mode", 0) or any(n != 1 for n in attributes.get("dilations", ())):
-            _unsupported("it has a pooling with holes or that rounds up")
+            _refusal.refuse("it has a pooling with holes or that rounds up")
         size, strides = tuple(attributes["kernel_shape"]), tuple(attributes.get("strides", (1, 1)))
         count_padding = bool(attributes.get("count_include_pad", 0))
         return self._builder.add(Pool(kind, size, strides, _padding(attributes), count_padding), x)
@@ -211,12 +216,12 @@ class _Reader:
         value = float(self._argument("value", 2, inputs, attributes, 0.0))
         outer = [pads[i] for i in (0, 1, 4, 5)] if len(pads) == 8 else [1]
         if attributes.get("mode", b"constant") != b"constant" or value or any(outer) or len(inputs) > 3:
-            _unsupported("it pads with something other than zeros around the image")
+            _refusal.refuse("it pads with something other than zeros around the image")
         return self._builder.add(Pad(((pads[2], pads[6]), (pads[3], pads[7]))), x)
 
     def _transpose(self, x: str, order: tuple[int, ...]) -> str:
         if order[0] != 0:
-            _unsupported("it moves the batch axis")
+            _refusal.refuse("it moves the batch axis")
         if len(order) == 4:
             order = tuple(_TO_CHANNELS_LAST.index(order[axis]) for axis in _TO_CHANNELS_LAST)
         return self._builder.add(Transpose(order), x)
@@ -228,14 +233,14 @@ class _Reader:
         try:
             example = np.empty(shape[1:]).reshape(wanted).shape
         except ValueError as error:
-            raise _error("it mixes the images of a batch") from error
+            raise _refusal.error("it mixes the images of a batch") from error
         return self._stored(self._builder.add(Reshape(example), self._logical(x)))
 
     def _reduce(self, kind: str, x: str, axes: Sequence[int], keepdims: bool) -> str:
         rank = len(self._builder.shape(x)) + 1
         wanted = tuple(sorted(axis % rank for axis in axes))
         if not wanted or wanted[0] == 0:
-            _unsupported("it mixes the images of a batch")
+            _refusal.refuse("it mixes the images of a batch")
         if kind == "ReduceL2":
             squares = self._stored_reduce("sum", self._builder.add(Unary("square"), x), wanted, keepdims)
             return self._builder.add(Unary("sqrt"), squares)
@@ -276,18 +281,6 @@ def _padding(attributes: Mapping[str, Any]) -> Padding:
     if automatic == b"SAME_UPPER":
         return "SAME"
     if automatic == b"SAME_LOWER":
-        _unsupported("it pads with SAME_LOWER")
+        _refusal.refuse("it pads with SAME_LOWER")
     top, left, bottom, right = attributes.get("pads", (0, 0, 0, 0))
     return (top, bottom), (left, right)
-
-
-def _error(why: str) -> FaceOffError:
-    return FaceOffError(
-        Reason.UNSUPPORTED_FORMAT,
-        f"This ONNX file cannot be used: {why}.",
-        "Bring the float network as one complete .onnx file, with the embedding as an output.",
-    )
-
-
-def _unsupported(why: str) -> NoReturn:
-    raise _error(why)

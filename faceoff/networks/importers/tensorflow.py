@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.card import Card
+from faceoff.networks.importers.refusal import Refusal
+
+_refusal = Refusal(
+    "This TensorFlow file cannot be used",
+    "Bring a frozen inference graph with one image placeholder, or a SavedModel with one image and one embedding.",
+)
 
 _OUTSIDE = ("PyFunc", "EagerPyFunc", "File", "Save", "Restore", "Print", "Queue", "Dataset", "Iterator", "Debug")
 _OUTPUT = "embeddings"  # FaceNet's own name; other graphs are searched
@@ -36,13 +41,13 @@ class _FrozenBody(tf.Module):
         try:
             graph_def.ParseFromString(path.read_bytes())
         except DecodeError as error:
-            raise _error("it is no GraphDef, or cut short") from error
+            raise _refusal.error("it is no GraphDef, or cut short") from error
         _refuse_outside(node.op for node in _nodes(graph_def))
         try:
             with tf.Graph().as_default() as graph:
                 tf.graph_util.import_graph_def(graph_def, name="")
         except (ValueError, tf.errors.OpError) as error:
-            raise _error("TensorFlow cannot import it") from error
+            raise _refusal.error("TensorFlow cannot import it") from error
         self._graph_def = graph_def
         self._image, self._switches = _placeholders(graph)
         self._embedding = _embedding(graph, card.embedding_size)
@@ -69,20 +74,20 @@ class _SavedBody(tf.Module):
         try:
             self._loaded = tf.saved_model.load(path)
         except (OSError, ValueError, tf.errors.OpError) as error:
-            raise _error("TensorFlow cannot load it") from error
+            raise _refusal.error("TensorFlow cannot load it") from error
         if "serving_default" not in self._loaded.signatures:
-            _unsupported("it has no serving_default signature")
+            _refusal.refuse("it has no serving_default signature")
         self._signature = self._loaded.signatures["serving_default"]
         _refuse_outside(node.op for node in _nodes(self._signature.graph.as_graph_def()))
         inputs = self._signature.structured_input_signature[1]
         if len(inputs) != 1:
-            _unsupported(f"its serving signature has {len(inputs)} inputs")
+            _refusal.refuse(f"its serving signature has {len(inputs)} inputs")
         (self._input,) = inputs
         outputs = self._signature.structured_outputs
         vectors = [name for name, spec in outputs.items() if spec.shape.rank == 2]
         fitting = [name for name in vectors if outputs[name].shape[1] == card.embedding_size] or vectors
         if len(fitting) != 1:
-            _unsupported(f"its serving signature has {len(fitting)} vectors among its outputs")
+            _refusal.refuse(f"its serving signature has {len(fitting)} vectors among its outputs")
         (self._output,) = fitting
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
@@ -99,7 +104,7 @@ def _nodes(graph_def: Any) -> Iterable[Any]:
 def _refuse_outside(operations: Iterable[str]) -> None:
     for operation in operations:
         if any(word in operation for word in _OUTSIDE):
-            _unsupported(f"it has the operation {operation}, which reaches outside the graph")
+            _refusal.refuse(f"it has the operation {operation}, which reaches outside the graph")
 
 
 def _placeholders(graph: tf.Graph) -> tuple[str, list[str]]:
@@ -107,7 +112,7 @@ def _placeholders(graph: tf.Graph) -> tuple[str, list[str]]:
     placeholders = [op.outputs[0] for op in graph.get_operations() if op.type.startswith("Placeholder")]
     images = [t.name for t in placeholders if t.dtype == tf.float32 and t.shape.rank in (None, 4)]
     if len(images) != 1:
-        _unsupported(f"it has {len(images)} image placeholders")
+        _refusal.refuse(f"it has {len(images)} image placeholders")
     return images[0], [t.name for t in placeholders if t.dtype == tf.bool]
 
 
@@ -120,17 +125,5 @@ def _embedding(graph: tf.Graph, size: int) -> str:
     ends = [op.outputs[0] for op in operations if op.outputs and not any(t.consumers() for t in op.outputs)]
     vectors = [t.name for t in ends if t.shape.rank == 2 and t.shape[1] in (None, size)]
     if len(vectors) != 1:
-        _unsupported(f"it has {len(vectors)} vectors of {size} at its ends")
+        _refusal.refuse(f"it has {len(vectors)} vectors of {size} at its ends")
     return str(vectors[0])
-
-
-def _error(why: str) -> FaceOffError:
-    return FaceOffError(
-        Reason.UNSUPPORTED_FORMAT,
-        f"This TensorFlow file cannot be used: {why}.",
-        "Bring a frozen inference graph with one image placeholder, or a SavedModel with one image and one embedding.",
-    )
-
-
-def _unsupported(why: str) -> NoReturn:
-    raise _error(why)

@@ -10,14 +10,13 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
 from numpy.typing import NDArray
 
-from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.card import Card
 from faceoff.networks.folding import fold
 from faceoff.networks.graph import (
@@ -38,6 +37,12 @@ from faceoff.networks.graph import (
     Reshape,
     Unary,
     zeros,
+)
+from faceoff.networks.importers.refusal import Refusal
+
+_refusal = Refusal(
+    "This TensorFlow.js file cannot be used",
+    "Bring a graph model's .json and its weight files, as the json names them, in one .zip file.",
 )
 
 _TYPES = {
@@ -95,7 +100,7 @@ def parse(data: bytes, input_size: tuple[int, int], embedding_size: int) -> Grap
         outputs = [output["name"].split(":")[0] for output in signature.get("outputs", {}).values()]
         return reader.graph(outputs, embedding_size)
     except (zipfile.BadZipFile, json_format.ParseError, LookupError, AttributeError, TypeError, ValueError) as error:
-        raise _error("it is cut short or damaged") from error
+        raise _refusal.error("it is cut short or damaged") from error
 
 
 def _weights(manifest: Sequence[Mapping[str, Any]], files: Mapping[str, bytes]) -> dict[str, NDArray[Any]]:
@@ -125,7 +130,7 @@ class _Reader:
         """The way to the one of ``outputs`` (of all the graph's ends, if there are none) that is the embedding."""
         images = [node.name for node in self._nodes if node.op == "Placeholder"]
         if len(images) != 1:
-            _unsupported(f"it has {len(images)} inputs")
+            _refusal.refuse(f"it has {len(images)} inputs")
         self._names[images[0]] = INPUT
         unknown = set()
         for node in self._nodes:
@@ -140,7 +145,7 @@ class _Reader:
         vectors = {name for name in vectors if self._builder.shape(name) == (embedding_size,)}
         if len(vectors) != 1:
             blame = f" and operations that we do not know: {', '.join(sorted(unknown))}" if unknown else ""
-            _unsupported(f"it has {len(vectors)} outputs of {embedding_size} values{blame}")
+            _refusal.refuse(f"it has {len(vectors)} outputs of {embedding_size} values{blame}")
         return self._builder.build(vectors.pop())
 
     def _node(self, node: Any) -> str:
@@ -187,7 +192,7 @@ class _Reader:
             case "Pad":
                 batch, rows, columns, channels = ((int(n), int(m)) for n, m in constants[0])
                 if (batch, channels) != ((0, 0), (0, 0)):
-                    _unsupported("it pads the batch or the channels")
+                    _refusal.refuse("it pads the batch or the channels")
                 return add(Pad((rows, columns)), x)
             case "Reshape":
                 return add(Reshape(np.empty(shape).reshape(constants[0][1:]).shape), x)
@@ -226,21 +231,9 @@ def _pair(attributes: Any, name: str) -> Pair:
 
 def _padding(attributes: Any) -> Padding:
     if attributes["data_format"].s not in (b"", b"NHWC"):
-        _unsupported("its images have their channels first")
+        _refusal.refuse("its images have their channels first")
     name: str = attributes["padding"].s.decode()
     if name != "EXPLICIT":
         return name
     pads = tuple(attributes["explicit_paddings"].list.i)
     return (pads[2], pads[3]), (pads[4], pads[5])
-
-
-def _error(why: str) -> FaceOffError:
-    return FaceOffError(
-        Reason.UNSUPPORTED_FORMAT,
-        f"This TensorFlow.js file cannot be used: {why}.",
-        "Bring a graph model's .json and its weight files, as the json names them, in one .zip file.",
-    )
-
-
-def _unsupported(why: str) -> NoReturn:
-    raise _error(why)

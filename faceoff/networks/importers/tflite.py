@@ -8,13 +8,12 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tensorflow.lite.python import schema_py_generated as schema
 
-from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.card import Card
 from faceoff.networks.folding import fold
 from faceoff.networks.graph import (
@@ -35,6 +34,11 @@ from faceoff.networks.graph import (
     Transpose,
     Unary,
     zeros,
+)
+from faceoff.networks.importers.refusal import Refusal
+
+_refusal = Refusal(
+    "This TensorFlow Lite file cannot be used", "Bring a complete .tflite file of a network that computes in float."
 )
 
 _TYPES = {"FLOAT32": np.float32, "FLOAT16": np.float16, "INT8": np.int8, "UINT8": np.uint8, "INT32": np.int32}
@@ -67,13 +71,13 @@ def read(path: Path, card: Card) -> GraphBody:
 def parse(data: bytes, input_size: tuple[int, int], architecture: str = "") -> Graph:
     """The network in ``data``, with its batch size set free. Raises UNSUPPORTED_FORMAT."""
     if data[4:8] != b"TFL3":
-        _unsupported("it does not have TensorFlow Lite's mark")
+        _refusal.refuse("it does not have TensorFlow Lite's mark")
     try:
         model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
         return _Reader(model, architecture).graph(input_size)
     except (struct.error, LookupError, AttributeError, TypeError, ValueError, OverflowError) as error:
         # What flatbuffers raise on offsets that lead nowhere.
-        raise _error("it is cut short or damaged") from error
+        raise _refusal.error("it is cut short or damaged") from error
 
 
 class _Reader:
@@ -86,7 +90,7 @@ class _Reader:
 
     def graph(self, input_size: tuple[int, int]) -> Graph:
         if len(self._model.subgraphs) != 1 or len(self._graph.inputs) != 1:
-            _unsupported("it has several graphs or inputs")
+            _refusal.refuse("it has several graphs or inputs")
         self._builder = GraphBuilder((*input_size, 3))
         image = int(self._graph.inputs[0])
         self._names[image] = INPUT
@@ -96,7 +100,7 @@ class _Reader:
         outputs = [self._names[int(i)] for i in self._graph.outputs if int(i) in self._names]
         vectors = [name for name in outputs if len(self._builder.shape(name)) == 1]
         if len(vectors) != 1:
-            _unsupported(f"it has {len(vectors)} vectors among its outputs")
+            _refusal.refuse(f"it has {len(vectors)} vectors among its outputs")
         return self._builder.build(vectors[0])
 
     def _operator(self, operator: Any) -> None:
@@ -122,7 +126,7 @@ class _Reader:
         if kind == "CONCATENATION":
             return add(Concat(options.axis), *(self._names[i] for i in inputs))
         if not inputs or inputs[0] not in self._names:
-            _unsupported(f"its operation {kind} does not work on the image")
+            _refusal.refuse(f"its operation {kind} does not work on the image")
         x = self._names[inputs[0]]
         shape = self._builder.shape(x)
         match kind:
@@ -156,7 +160,7 @@ class _Reader:
             case "PAD":
                 batch, rows, columns, channels = ((int(n), int(m)) for n, m in self._constant(inputs[1]))
                 if (batch, channels) != ((0, 0), (0, 0)):
-                    _unsupported("it pads the batch or the channels")
+                    _refusal.refuse("it pads the batch or the channels")
                 return add(Pad((rows, columns)), x)
             case "TRANSPOSE":
                 return add(Transpose(tuple(int(i) for i in self._constant(inputs[1]))), x)
@@ -175,7 +179,7 @@ class _Reader:
             case _ if kind in _UNARY:
                 return self._builder.add(Unary(_UNARY[kind]), x)
             case _:
-                return _unsupported(f"it has an operation that we do not know, {kind}")
+                return _refusal.refuse(f"it has an operation that we do not know, {kind}")
 
     def _relus_of_8_bits(self) -> set[int]:
         """The outputs that are rectified although the file does not say so.
@@ -185,7 +189,7 @@ class _Reader:
         Inception-ResNet, every convolution but those that only a residual sum takes, and every sum but the last.
         """
         if self._architecture != "inception_resnet_v1":
-            _unsupported("it computes in integers")
+            _refusal.refuse("it computes in integers")
         users = Counter(int(i) for operator in self._graph.operators for i in operator.inputs)
         outputs: dict[str, list[int]] = {"CONV_2D": [], "ADD": []}
         summed = set()
@@ -218,7 +222,7 @@ class _Reader:
         kind = _name_of(schema.TensorType, tensor.type)
         data = self._model.buffers[tensor.buffer].data
         if data is None or kind not in _TYPES:
-            _unsupported("one of its weights is not in the file or is of an unknown type")
+            _refusal.refuse("one of its weights is not in the file or is of an unknown type")
         array = np.frombuffer(np.asarray(data, np.uint8).tobytes(), _TYPES[kind]).reshape(tensor.shape)
         scale = tensor.quantization.scale if tensor.quantization is not None else None
         if scale is None or len(scale) == 0:
@@ -238,15 +242,3 @@ def _geometry(options: Any) -> tuple[tuple[int, int], str, tuple[int, int]]:
 
 def _name_of(enumeration: type, value: int) -> str:
     return next((name for name, number in vars(enumeration).items() if number == value), f"number {value}")
-
-
-def _error(why: str) -> FaceOffError:
-    return FaceOffError(
-        Reason.UNSUPPORTED_FORMAT,
-        f"This TensorFlow Lite file cannot be used: {why}.",
-        "Bring a complete .tflite file of a network that computes in float.",
-    )
-
-
-def _unsupported(why: str) -> NoReturn:
-    raise _error(why)
