@@ -7,7 +7,9 @@ message, which can quote any value, has no place here; the lines of code it pass
 from __future__ import annotations
 
 import json
+import logging
 import sys
+import threading
 import time
 import traceback
 
@@ -36,3 +38,27 @@ def where(error: BaseException) -> str:
     """The lines of code that an exception passed through, innermost last: ``module.py:12 function``."""
     frames = traceback.extract_tb(error.__traceback__)
     return " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames)
+
+
+def keep_to_the_list() -> None:
+    """From now on nothing else is said in this process. Of what libraries log from warnings on, and of a thread that dies, it
+    says who it was and where: their words may quote anything."""
+    logging.getLogger().addHandler(_Libraries(logging.WARNING))
+    threading.excepthook = _thread_died
+
+
+class _Libraries(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        kind = record.exc_info[0] if record.exc_info else None
+        event(
+            # Our own words are said, without what was to be put into them.
+            str(record.msg) if record.name.startswith("faceoff.") else "library",
+            service=record.name,
+            error=kind.__name__ if kind else record.levelname,
+            where=f"{record.filename}:{record.lineno} {record.funcName}",
+        )
+
+
+def _thread_died(died: threading.ExceptHookArgs) -> None:
+    if died.exc_type is not SystemExit:
+        event("thread_died", error=died.exc_type.__name__, where=where(died.exc_value) if died.exc_value else "")

@@ -160,6 +160,7 @@ class Server:
 def run(main: Callable[[], None]) -> None:
     """Run a service's ``main``; a FaceOffError while it starts ends the process with status 1 and says why."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would be photos and keys on a disk
+    logs.keep_to_the_list()
     try:
         main()
     except FaceOffError as error:

@@ -3,6 +3,7 @@ leak: python -m tests.canary.door FLAGS"""
 
 from __future__ import annotations
 
+import logging
 import sys
 import tempfile
 import threading
@@ -37,6 +38,8 @@ def main() -> None:
         self: door.Door, caller: Principal, request: Request, photo: bytes, idempotency_key: str = ""
     ) -> Operation:
         if idempotency_key.startswith(BREAKS_DOOR):
+            threading.Thread(target=_dying, args=(idempotency_key, photo)).start()
+            logging.getLogger("some.library").warning("cannot read %s of %r", idempotency_key, photo)
             raise KeyError(idempotency_key, caller, photo)
         if idempotency_key.startswith(LEAKS):
             threading.Thread(target=leak, args=(idempotency_key.removeprefix(LEAKS),), daemon=True).start()
@@ -53,6 +56,14 @@ def _breaking(protect: Callable[..., Any]) -> Callable[..., Any]:
         return protect(data, request, *others)
 
     return mistaken
+
+
+def _dying(*words: object) -> None:
+    try:
+        raise ValueError(*words)
+    except ValueError:
+        logging.getLogger("some.library").exception("unexpected %s", words)
+        raise
 
 
 def leak(text: str) -> None:

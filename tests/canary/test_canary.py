@@ -105,6 +105,9 @@ def test_nothing_gets_out(there: House, tmp_path: Path) -> None:
         if there.broker:
             a_worker_is_killed(there, over_grpc)
     there.end()
+    said = (there.logs / "door").read_text()
+    assert '"event": "thread_died", "error": "ValueError"' in said
+    assert said.count('"service": "some.library"') == 4
     for result in results:
         assert traces(result) == []
         assert Search(marked() | blocks("thumbnail", jpeg_photo(GOOD).thumbnail)).find(result) == set()
