@@ -39,6 +39,7 @@ class Board:
         self._all = _Tally()
         self._waiting: dict[str, float] = {}  # when it was accepted
         self._ends: deque[float] = deque()
+        self._ended: dict[str, Record] = {}  # and not yet asked for
 
     def apply(self, key: str, revision: int, value: bytes | None) -> None:
         with self._changed:
@@ -48,8 +49,10 @@ class Board:
             record = Record.load(value) if value is not None else None
             self._count(before, -1)
             self._count(record, 1)
-            if before and record and record.state.terminal and not before.state.terminal:
-                self._ends.append(time.monotonic())
+            if record and record.state.terminal and not (before and before.state.terminal):
+                self._ended[key] = record
+                if before:
+                    self._ends.append(time.monotonic())
             if record:
                 self._records[key] = (record, revision)
                 self._tenants.setdefault(record.tenant, set()).add(key)
@@ -93,6 +96,18 @@ class Board:
     def expired(self, now: float) -> Sequence[Record]:
         with self._changed:
             return [record for record, _ in self._records.values() if record.expires <= now]
+
+    def ended(self) -> Sequence[Record]:
+        """What has ended since this was asked last, and may be gone meanwhile."""
+        with self._changed:
+            ended, self._ended = self._ended, {}
+        return list(ended.values())
+
+    def overdue(self, now: float) -> Sequence[Record]:
+        """What has ended and nobody is told of."""
+        with self._changed:
+            records = [record for record, _ in self._records.values()]
+        return [record for record in records if record.state.terminal and record.due is not None and record.due <= now]
 
     def oldest_waiting(self) -> float | None:
         """When the job that waits longest was accepted, seconds since the epoch."""

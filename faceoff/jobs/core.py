@@ -12,15 +12,17 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from faceoff.errors import FaceOffError, Reason
 from faceoff.jobs import metrics, seal
 from faceoff.jobs.board import Board
-from faceoff.jobs.engine import Lease, Limits, Operation, Receipt, State
+from faceoff.jobs.engine import End, Lease, Limits, Operation, Receipt, State
 from faceoff.jobs.lease import Held, destroy, input_name, result_name
 from faceoff.jobs.memory import MemoryStore
 from faceoff.jobs.record import Record, token
 from faceoff.jobs.store import Store, Ticket
+from faceoff.rpc import traces
 from faceoff.types import Priority
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -54,17 +56,28 @@ class Engine:
         parts: Sequence[bytes],
         idempotency_key: str = "",
         fingerprint: bytes = b"",
+        account: str = "",
     ) -> Operation:
         contents = seal.pack([request, *parts])
-        repeat = hashlib.sha256(seal.pack([tenant.encode(), idempotency_key.encode()])).hexdigest()
-        repeat = repeat if idempotency_key else ""
+        repeat = _repeat(tenant, idempotency_key)
         fingerprint = fingerprint or hashlib.sha256(contents).digest()
         known = self._repeated(tenant, repeat, fingerprint) if repeat else None
         if known:
             return known
         now = time.time()
         expires = now + self._limits.ttl
-        record = Record(secrets.token_hex(16), tenant, priority, State.QUEUED, now, expires, len(contents), repeat)
+        record = Record(
+            secrets.token_hex(16),
+            tenant,
+            priority,
+            State.QUEUED,
+            now,
+            expires,
+            len(contents),
+            repeat,
+            account=account,
+            trace=traces.headers().get("traceparent", ""),
+        )
         with self._board.room(tenant, record.size):
             try:
                 other = self._store_job(record, contents, fingerprint)
@@ -73,6 +86,12 @@ class Engine:
                     self._remove(record)
                 raise
         return other or record.operation()
+
+    def knows(self, tenant: str, idempotency_key: str) -> bool:
+        return self._store.repeats.read(_repeat(tenant, idempotency_key)) is not None
+
+    def repeated(self, tenant: str, idempotency_key: str, fingerprint: bytes) -> Operation | None:
+        return self._repeated(tenant, _repeat(tenant, idempotency_key), fingerprint)
 
     def get(self, tenant: str, job: str) -> Operation:
         record = self._read(tenant, job)[0]
@@ -115,6 +134,27 @@ class Engine:
         keys, photos = self._remove(record)
         return Receipt(job, time.time(), photos, keys)
 
+    def end(self, tenant: str, job: str) -> End | None:
+        record = self._read(tenant, job)[0]
+        return record.end() if record.state.terminal else None
+
+    def ends(self) -> Sequence[End]:
+        return [record.end() for record in self._board.ended()]
+
+    def overdue(self) -> Sequence[End]:
+        return [record.end() for record in self._board.overdue(time.time())]
+
+    def put_off(self, end: End, due: float | None) -> End | None:
+        try:
+            record, revision = self._read(end.operation.tenant, end.operation.id)
+        except FaceOffError as error:
+            if error.reason is not Reason.NOT_FOUND:
+                raise
+            return None
+        wanted = replace(record, due=due)
+        free = record.state.terminal and record.due == end.due
+        return wanted.end() if free and self._store.operations.replace(record.key, wanted.dump(), revision) else None
+
     def take(self, wait: float = 1.0) -> Lease | None:
         deadline = time.monotonic() + wait
         while ticket := self._store.queue.pull(max(0.0, deadline - time.monotonic())):
@@ -140,7 +180,6 @@ class Engine:
         return len(expired)
 
     def collector(self) -> metrics.JobsCollector:
-        """For the door's metrics."""
         return metrics.JobsCollector(self._board.oldest_waiting, self._store.blobs, self._limits.ttl)
 
     def close(self) -> None:
@@ -319,6 +358,12 @@ class Engine:
             for held in leases:
                 with contextlib.suppress(FaceOffError):  # a lease that cannot be kept runs out by itself
                     held.beat()
+
+
+def _repeat(tenant: str, idempotency_key: str) -> str:
+    """The name of an idempotency entry; none without a key."""
+    parts = seal.pack([tenant.encode(), idempotency_key.encode()])
+    return hashlib.sha256(parts).hexdigest() if idempotency_key else ""
 
 
 def _wanted(name: str, record: Record | None) -> bool:

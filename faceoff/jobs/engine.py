@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from prometheus_client.registry import Collector
+
 from faceoff.errors import FaceOffError, Reason
 from faceoff.types import Priority, Progress
 
@@ -48,7 +50,8 @@ class Operation:
     """What is known of a job. Times are seconds since the epoch. ``id`` is 128 random bits as 32 hex digits. ``expires`` is
     when the job and everything of it is deleted: counted from its end, or, while it waits and runs, when it is given up.
     ``attempts`` is how often a worker began. ``detail`` is what the worker said of its result, ``error`` why it failed or was
-    cancelled. ``has_result`` says that ``Jobs.result`` has the photo."""
+    cancelled. ``has_result`` says that ``Jobs.result`` has the photo. ``account`` is what ``Jobs.submit`` was given, behind the
+    door only."""
 
     id: str
     tenant: str
@@ -61,6 +64,16 @@ class Operation:
     error: Failure | None = None
     detail: bytes = field(default=b"", repr=False)
     has_result: bool = False
+    account: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class End:
+    """A job that has ended. ``due`` is when somebody has to see to it that its tenant is told, seconds since the epoch (0:
+    nobody has yet; None: it has been told)."""
+
+    operation: Operation
+    due: float | None
 
 
 @dataclass(frozen=True)
@@ -104,6 +117,10 @@ class Lease(Protocol):
         """The photo, then further photos, as submitted."""
 
     @property
+    def trace(self) -> str:
+        """The trace that the job was submitted in, as a traceparent; empty where there are no traces."""
+
+    @property
     def over(self) -> bool:
         """Whether the job was cancelled or deleted, or went to another worker."""
 
@@ -130,13 +147,22 @@ class Jobs(Protocol):
         parts: Sequence[bytes],
         idempotency_key: str = "",
         fingerprint: bytes = b"",
+        account: str = "",
     ) -> Operation:
         """Accept a job: ``request`` is whatever the worker understands, ``parts`` the photo, then further photos.
 
         With an idempotency key a repeat of the same body gives the job that is already there, for as long as that is kept;
         another body raises IDEMPOTENCY_CONFLICT. ``fingerprint`` is what "same body" means (empty: request and parts).
-        Raises OVERLOADED, with ``retry_after``, before anything is stored.
+        ``account`` is kept with the job in plain text, for whoever is told of its end. Raises OVERLOADED, with
+        ``retry_after``, before anything is stored.
         """
+
+    def knows(self, tenant: str, idempotency_key: str) -> bool:
+        """Whether a job was submitted with this key and is still there."""
+
+    def repeated(self, tenant: str, idempotency_key: str, fingerprint: bytes) -> Operation | None:
+        """What ``submit`` would give for a repeat, whatever the limits; None where it is none. Raises
+        IDEMPOTENCY_CONFLICT."""
 
     def get(self, tenant: str, job: str) -> Operation: ...
 
@@ -156,11 +182,28 @@ class Jobs(Protocol):
     def delete(self, tenant: str, job: str) -> Receipt:
         """Cancel the job if need be and remove everything of it."""
 
+    def end(self, tenant: str, job: str) -> End | None:
+        """How the job has ended, if it has."""
+
+    def ends(self) -> Sequence[End]:
+        """The jobs that have ended since this was asked last, here or elsewhere; the first time, all that there are. Of a job
+        that is deleted within moments of its end, another process may not hear."""
+
+    def overdue(self) -> Sequence[End]:
+        """The jobs that have ended and whose tenants nobody tells."""
+
+    def put_off(self, end: End, due: float | None) -> End | None:
+        """Take on, for as long as ``due`` says, to tell the tenant of an end; or, with None, say that it was told. None
+        where somebody else did meanwhile, or the job is gone."""
+
     def take(self, wait: float = 1.0) -> Lease | None:
         """The next job for a worker: priorities by weight, tenants in turn. None when there is none within ``wait`` seconds."""
 
     def sweep(self) -> int:
         """Give up and delete what has expired; how many jobs that were. Called from time to time by whoever runs the engine."""
+
+    def collector(self) -> Collector:
+        """What the process's metrics say of jobs and photos, but for what is counted and timed where it happens."""
 
     def close(self) -> None:
         """Release the engine's threads and connections. Leases that are held end as if the worker had died."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from faceoff.errors import FaceOffError, Reason
@@ -53,6 +54,10 @@ class Held:
     @property
     def parts(self) -> Sequence[bytes]:
         return self._contents[1:]
+
+    @property
+    def trace(self) -> str:
+        return self._record.trace
 
     @property
     def over(self) -> bool:
@@ -165,9 +170,11 @@ class Held:
         entry = self._store.operations.read(self._record.key)
         record = Record.load(entry.value) if entry else None
         ours = record is not None and record.attempts == self._record.attempts and record.state is State.RUNNING
-        if entry and record and (ours or record == wanted):
+        # Of an end that was written, tenants may have been told meanwhile.
+        written = record is not None and wanted is not None and replace(record, due=wanted.due) == wanted
+        if entry and record and (ours or written):
             self._record, self._revision = record, entry.revision
-            return record == wanted
+            return written
         self._leave()
         self._check()
         return False

@@ -29,15 +29,21 @@ for _limit in ("tenant_jobs", "tenant_bytes", "jobs", "bytes", "time"):
 
 def observe_begin(record: Record) -> None:
     if record.attempts == 1:
-        QUEUED.observe(max(0.0, record.started - record.created))
+        QUEUED.observe(max(0.0, record.started - record.created), _exemplar(record))
 
 
 def observe_end(record: Record) -> None:
-    DURATION.labels(record.priority.name.lower(), record.state.value).observe(max(0.0, time.time() - record.created))
+    seconds = max(0.0, time.time() - record.created)
+    DURATION.labels(record.priority.name.lower(), record.state.value).observe(seconds, _exemplar(record))
 
 
 def observe_refusal(reason: str) -> None:
     SHED.labels(reason).inc()
+
+
+def _exemplar(record: Record) -> dict[str, str] | None:
+    """The trace in which to look, said to whoever scrapes OpenMetrics."""
+    return {"trace_id": record.trace.split("-")[1]} if record.trace else None
 
 
 class JobsCollector(Collector):
@@ -45,6 +51,10 @@ class JobsCollector(Collector):
 
     def __init__(self, oldest_waiting: Callable[[], float | None], blobs: Blobs, ttl: float) -> None:
         self._oldest_waiting, self._blobs, self._ttl = oldest_waiting, blobs, ttl
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing, so that asking the broker is left to who scrapes."""
+        yield from ()
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("faceoff_job_ttl_seconds", "What a job has to end, and then its result.", self._ttl)

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field, fields, replace
 
 from faceoff.errors import FaceOffError, Reason
-from faceoff.jobs.engine import Failure, Operation, State
+from faceoff.jobs.engine import End, Failure, Operation, State
 from faceoff.types import Priority, Progress
 
 
@@ -15,7 +15,8 @@ from faceoff.types import Priority, Progress
 class Record:
     """``size`` is the bytes submitted, ``message`` the number of the queue's message that the job was begun with (0: none yet),
     ``started`` when it first was, ``detail`` sealed with the result's key, ``repeat`` the key of its idempotency entry.
-    ``attempts`` only grows, so it tells one worker's turn from another's; ``spared`` of them were handed back untried."""
+    ``attempts`` only grows, so it tells one worker's turn from another's; ``spared`` of them were handed back untried.
+    ``due`` is End's, ``account`` the operation's. ``trace`` is the trace that the job was submitted in, as a traceparent."""
 
     id: str
     tenant: str
@@ -32,6 +33,9 @@ class Record:
     progress: Progress | None = None
     error: Failure | None = None
     detail: bytes = field(default=b"", repr=False)
+    account: str = field(default="", repr=False)
+    due: float | None = 0.0
+    trace: str = ""
 
     @property
     def tries(self) -> int:
@@ -54,7 +58,11 @@ class Record:
             self.error,
             detail,
             self.state is State.SUCCEEDED,
+            self.account,
         )
+
+    def end(self) -> End:
+        return End(self.operation(), self.due)
 
     def begun(self, message: int, now: float) -> Record:
         return replace(

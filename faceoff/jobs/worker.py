@@ -10,7 +10,7 @@ from types import TracebackType
 from faceoff.errors import FaceOffError, Reason
 from faceoff.jobs.engine import Jobs, Lease
 from faceoff.rooms import Report
-from faceoff.rpc import logs
+from faceoff.rpc import logs, traces
 
 Work = Callable[[str, bytes, Sequence[bytes], Report], tuple[bytes, bytes]]
 """The tenant, the request and its photos, as submitted, to the detail and the protected photo. Must give the same for the
@@ -78,7 +78,8 @@ class Worker:
 
     def _finish(self, lease: Lease) -> None:
         try:
-            detail, photo = self._work(lease.operation.tenant, lease.request, lease.parts, lease.report)
+            with traces.job(lease.operation.id, lease.trace):
+                detail, photo = self._work(lease.operation.tenant, lease.request, lease.parts, lease.report)
         except FaceOffError as error:
             lease.fail(error, error.reason in _RETRIABLE)
         except Exception as error:

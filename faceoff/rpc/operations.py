@@ -20,19 +20,15 @@ SERVICE = "google.longrunning.Operations"
 PREFIX = "operations/"
 
 
-def to_job(request: Request, reservation: str) -> bytes:
-    """What a worker is told beside the photo and its references; ``reservation`` is ASCII without a line's end."""
-    return reservation.encode("ascii") + b"\n" + _header(request)
+def to_job(request: Request) -> bytes:
+    """What a worker is told beside the photo and its references."""
+    return _header(request)
 
 
 def from_job(job: bytes, tenant: str, references: tuple[bytes, ...]) -> Request:
     """``tenant`` is whose job it is."""
-    header = convert.from_header(protection_pb2.ProtectHeader.FromString(job.partition(b"\n")[2]))
+    header = convert.from_header(protection_pb2.ProtectHeader.FromString(job))
     return replace(header, terms=replace(header.terms, references=references, tenant=tenant))
-
-
-def reservation(job: bytes) -> str:
-    return job.partition(b"\n")[0].decode("ascii")
 
 
 def fingerprint(request: Request, parts: Sequence[bytes]) -> bytes:

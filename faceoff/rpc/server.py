@@ -131,6 +131,10 @@ class Server:
     def metrics_port(self) -> int:
         return int(self._metrics.server_port) if self._metrics else 0
 
+    @property
+    def metrics_address(self) -> str:
+        return f"{self._settings.metrics.rpartition(':')[0]}:{self.metrics_port}"
+
     def start(self) -> None:
         """Open the ports."""
         if self._settings.metrics:
@@ -143,6 +147,10 @@ class Server:
 
     def ready(self) -> None:
         self._say(health_pb2.HealthCheckResponse.SERVING)
+
+    def drain(self) -> None:
+        """Say that it is NOT_SERVING, from now to its end."""
+        self._health.enter_graceful_shutdown()
 
     def stop(self) -> None:
         """Take no more calls, let those that run end within the grace period, close the ports."""
@@ -222,7 +230,7 @@ class Interceptor(grpc.ServerInterceptor):
 
     def _unary(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Any]:
         def call(request: Any, context: grpc.ServicerContext) -> Any:
-            with traces.call(method, _headers(context)), _Call(method, context, self._slots):
+            with traces.call(method, _headers(context), current=True), _Call(method, context, self._slots):
                 return behaviour(request, context)
 
         return call

@@ -18,6 +18,7 @@ from faceoff.types import Progress
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _SCOPE = "faceoff"
+_OPERATION = "faceoff.operation"
 
 
 @cache
@@ -47,15 +48,29 @@ def on() -> bool:
     return _tracer() is not None
 
 
-def job() -> AbstractContextManager[None]:
-    """Around a worker's work on one photo."""
-    return _span("job", {})
+def job(operation: str, parent: str) -> AbstractContextManager[None]:
+    """Around a worker's work on the photo of ``operation``; ``parent`` is the traceparent with which it was submitted."""
+    headers = {"traceparent": parent} if parent else {}
+    return _span("job", {_OPERATION: operation}, headers, current=True)
 
 
-def call(method: str, headers: Mapping[str, str]) -> AbstractContextManager[None]:
-    """Around one call that a service answers; ``headers`` may say which trace it belongs to. What happens meanwhile is not
-    below it by itself: a stream's answers are made in whichever thread is free."""
-    return _span(method, {"rpc.method": method}, headers)
+def submission() -> AbstractContextManager[None]:
+    """Around the acceptance of a photo as a job, which continues its trace."""
+    return _span("submit", {})
+
+
+def about(operation: str) -> None:
+    """Say which operation the current span is about."""
+    if _tracer():
+        from opentelemetry.trace import get_current_span
+
+        get_current_span().set_attribute(_OPERATION, operation)
+
+
+def call(method: str, headers: Mapping[str, str], current: bool = False) -> AbstractContextManager[None]:
+    """Around one call that a service answers; ``headers`` may say which trace it belongs to. What happens meanwhile is
+    below it only where it is ``current``: a stream's answers are made in whichever thread is free."""
+    return _span(method, {"rpc.method": method}, headers, current)
 
 
 def stage(name: str) -> AbstractContextManager[None]:
@@ -96,26 +111,28 @@ def stages(report: Report) -> Iterator[Report]:
 
 
 def _span(
-    name: str, attributes: Mapping[str, str | int], headers: Mapping[str, str] | None = None
+    name: str,
+    attributes: Mapping[str, str | int],
+    headers: Mapping[str, str] | None = None,
+    current: bool = True,
 ) -> AbstractContextManager[None]:
+    """Below the current span, or below the one that ``headers`` name."""
     tracer = _tracer()
-    return _recorded(tracer, name, attributes, headers) if tracer else nullcontext()
+    return _recorded(tracer, name, attributes, headers, current) if tracer else nullcontext()
 
 
 @contextmanager
 def _recorded(
-    tracer: Any, name: str, attributes: Mapping[str, str | int], headers: Mapping[str, str] | None
+    tracer: Any, name: str, attributes: Mapping[str, str | int], headers: Mapping[str, str] | None, current: bool
 ) -> Iterator[None]:
+    from opentelemetry.context import Context
     from opentelemetry.trace import Status, StatusCode, use_span
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-    parent = None if headers is None else TraceContextTextMapPropagator().extract(headers)
+    parent = None if headers is None else TraceContextTextMapPropagator().extract(headers, Context())
     span = tracer.start_span(name, parent, attributes=dict(attributes))
     # An exception's words may quote anything: only its reason or its type is said.
-    current = (
-        use_span(span, record_exception=False, set_status_on_exception=False) if headers is None else nullcontext()
-    )
-    with current:
+    with use_span(span, record_exception=False, set_status_on_exception=False) if current else nullcontext():
         try:
             yield
         except BaseException as error:

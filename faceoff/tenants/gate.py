@@ -78,6 +78,11 @@ class Gate:
         """As faceoff.tenants.policy has it, with the operator's pool. Raises TARGET_NOT_ALLOWED."""
         policy.check_target(principal, plan, sent, policy.consented_labels(self.targets()))
 
+    def listens(self, tenant: str) -> bool:
+        """Whether a tenant is told of its jobs' ends."""
+        own = self._settings().tenants.get(tenant)
+        return own is not None and own.webhook is not None
+
     def close(self) -> None:
         self.webhooks.close()
 

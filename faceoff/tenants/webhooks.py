@@ -2,8 +2,8 @@
 it is told again.
 
 What is told is the job's name and how it ended: no picture, no name, no verdict. It is told from threads of its own
-and kept in memory, so no job ever waits for it, and a process that ends forgets what it had yet to tell: whoever needs
-to be sure asks for the job as well.
+and kept in memory, so no job ever waits for it. A process that ends forgets what it had yet to tell: who notifies hears how
+far it came, and sees to it that somebody else does.
 """
 
 from __future__ import annotations
@@ -49,12 +49,17 @@ class Endpoint:
     secrets: tuple[str, ...] = field(repr=False)
 
 
+Heard = Callable[[float | None], None]
+"""Told after every try: the seconds until the next one; None when there will be none."""
+
+
 @dataclass(frozen=True)
 class _Delivery:
     tenant: str
     id: str
     body: str
     due: float
+    heard: Heard
     tries: int = 0
 
 
@@ -80,9 +85,9 @@ class Webhooks:
         self._changed = threading.Condition()
         self._closed = False
 
-    def notify(self, tenant: str, operation: str, outcome: str) -> None:
+    def notify(self, tenant: str, operation: str, outcome: str, heard: Heard = lambda _: None) -> None:
         """Say that the job ``operation`` ended as ``outcome``: ``succeeded``, ``failed`` or ``cancelled``. Never waits, never
-        fails."""
+        fails; where too much waits, ``heard`` is not called."""
         kind = f"protection.{outcome}"
         body = json.dumps(
             {
@@ -97,7 +102,7 @@ class Webhooks:
             if self._closed or len(self._waiting) >= WAITING or of_one >= WAITING_OF_ONE:
                 WEBHOOKS.labels("dropped").inc()
                 return
-            self._waiting.append(_Delivery(tenant, f"msg_{name}", body, time.monotonic()))
+            self._waiting.append(_Delivery(tenant, f"msg_{name}", body, time.monotonic(), heard))
             if len(self._threads) < self._most_threads:
                 thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
                 self._threads.append(thread)
@@ -152,13 +157,14 @@ class Webhooks:
             outcome = "given_up"
         if outcome != "none":
             WEBHOOKS.labels(outcome).inc()
+        pause = self._backoff[delivery.tries] * random.uniform(0.8, 1.2) if outcome == "failed" else None  # noqa: S311
         with self._changed:
             self._busy.discard(delivery.tenant)
-            if outcome == "failed":
-                pause = self._backoff[delivery.tries] * random.uniform(0.8, 1.2)  # noqa: S311
+            if pause is not None:
                 due = time.monotonic() + pause
                 self._waiting.append(replace(delivery, due=due, tries=delivery.tries + 1))
             self._changed.notify_all()
+        delivery.heard(pause)
 
 
 def signed(endpoint: Endpoint, name: str, body: str) -> Mapping[str, str]:

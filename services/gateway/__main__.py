@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 from functools import partial
 
-from prometheus_client import REGISTRY
-
 from faceoff.decoding.pool import Decoder
 from faceoff.jobs import core, jetstream
 from faceoff.rpc import logs, traces
@@ -35,7 +33,6 @@ def main() -> None:
         Decoder() as decoder,
         opened(settings, jobs, gate, rooms, decoder.decode) as ports,
     ):
-        REGISTRY.register(jobs.collector())
         for service, address in ports.items():
             logs.event("serving", service=service, address=address)
         stop.wait()

@@ -3,100 +3,105 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Sequence
+import time
+from collections import deque
+from types import TracebackType
 
 from faceoff.errors import FaceOffError
-from faceoff.jobs.engine import Jobs, Lease, Operation
-from faceoff.rpc import logs, operations
+from faceoff.jobs.engine import End, Jobs
+from faceoff.rpc import logs
 from faceoff.tenants.gate import Gate
-from faceoff.types import Progress
 
-_REMEMBERED = 20_000
+_LOOK = 0.2  # seconds between two looks at what has ended
+_OVERDUE = 5.0  # seconds between two looks at what nobody tells
+_HOLD = 60.0  # seconds after which a tenant is told by another door, when this one says no more of it
 
 
 class Accounts:
-    """Work is reserved before it is accepted, and given back when nothing came of it. A job carries its reservation, so that
-    whichever process ends it can settle; for jobs that are cancelled before they begin, the process that accepted them
-    remembers it. What nobody settles (a worker that was killed) stays counted for its day."""
+    """Work is reserved before it is accepted, and given back when nothing came of it. A job carries its reservation; every door
+    settles every job's, however and wherever it ended, and the one that made the reservation finds it in its ledger, once.
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    Tenants are told by one door: by who writes into the job first that he does. Where it falls silent, another one tells them,
+    under the same id, for as long as the job is there. At work from the beginning of a ``with`` block to its end."""
+
+    def __init__(self, jobs: Jobs, gate: Gate) -> None:
+        self._jobs, self._gate = jobs, gate
         self._lock = threading.Lock()
-        self._accepted: OrderedDict[str, str] = OrderedDict()
+        self._untold: deque[End] = deque()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="accounts", daemon=True)
 
-    def accepted(self, job: str, reservation: str) -> None:
+    def __enter__(self) -> Accounts:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+        self._look()
+
+    def catch_up(self) -> None:
+        """Settle what has ended so far."""
         with self._lock:
-            self._accepted[job] = reservation
-            if len(self._accepted) > _REMEMBERED:
-                self._accepted.popitem(last=False)
+            for end in self._jobs.ends():
+                self.settle(end.operation.account, end.operation.has_result)
+                self._untold.append(end)
 
     def settle(self, reservation: str, done: bool) -> None:
         """Never fails: a photo is not lost because of its bill."""
-        try:
-            self._gate.limiter.settle(reservation, None if done else 0.0)
-        except FaceOffError as error:
-            logs.event("not_settled", reason=error.reason.value)
-
-    def ended(self, job: Operation, reservation: str = "") -> None:
-        """``job`` has ended: settle, and tell its tenant."""
-        with self._lock:
-            reservation = self._accepted.pop(job.id, reservation)
         if reservation:
-            self.settle(reservation, job.has_result)
-        self._gate.webhooks.notify(job.tenant, job.id, job.state.value)
+            try:
+                self._gate.limiter.settle(reservation, None if done else 0.0)
+            except FaceOffError as error:
+                logs.event("not_settled", reason=error.reason.value)
+
+    def ended(self, tenant: str, job: str) -> None:
+        """Settle and tell at once, if the job has ended."""
+        end = self._jobs.end(tenant, job)
+        if end:
+            self.settle(end.operation.account, end.operation.has_result)
+            self._tell(end)
+
+    def _run(self) -> None:
+        overdue = time.monotonic() + _OVERDUE
+        while not self._over.wait(_LOOK):
+            late = time.monotonic() > overdue
+            self._look(late)
+            if late:
+                overdue = time.monotonic() + _OVERDUE
+
+    def _look(self, overdue: bool = False) -> None:
+        try:
+            self.catch_up()
+            if overdue:
+                self._untold.extend(self._jobs.overdue())
+            while self._untold:
+                self._tell(self._untold.popleft())
+        except FaceOffError as error:  # what was not told is overdue then
+            logs.event("not_told", reason=error.reason.value)
+
+    def _tell(self, end: End) -> None:
+        job = end.operation
+        if end.due is None or end.due > time.time() or not self._gate.listens(job.tenant):
+            return
+        ours = self._jobs.put_off(end, time.time() + _HOLD)
+        if ours:
+            self._gate.webhooks.notify(job.tenant, job.id, job.state.value, _Hold(self._jobs, ours).heard)
 
 
-class AccountedLease:
-    """A worker's lease that says how it ended."""
+class _Hold:
+    """A door's hold on telling one tenant of one end."""
 
-    def __init__(self, lease: Lease, jobs: Jobs, accounts: Accounts) -> None:
-        self._lease, self._jobs, self._accounts = lease, jobs, accounts
+    def __init__(self, jobs: Jobs, end: End) -> None:
+        self._jobs, self._end = jobs, end
 
-    @property
-    def operation(self) -> Operation:
-        return self._lease.operation
-
-    @property
-    def request(self) -> bytes:
-        return self._lease.request
-
-    @property
-    def parts(self) -> Sequence[bytes]:
-        return self._lease.parts
-
-    @property
-    def over(self) -> bool:
-        return self._lease.over
-
-    def report(self, progress: Progress) -> None:
-        self._lease.report(progress)
-
-    def succeed(self, detail: bytes, photo: bytes) -> None:
-        self._lease.succeed(detail, photo)
-        self._told()
-
-    def fail(self, error: FaceOffError, retriable: bool) -> None:
-        over = self._lease.over
-        self._lease.fail(error, retriable)
-        if not over:
-            self._told()
-
-    def release(self) -> None:
-        self._lease.release()
-
-    def _told(self) -> None:
-        job = self._jobs.get(self.operation.tenant, self.operation.id)
-        if job.state.terminal:
-            self._accounts.ended(job, operations.reservation(self.request))
-
-
-class AccountedJobs:
-    """``jobs`` for a worker, whose leases say how they ended."""
-
-    def __init__(self, jobs: Jobs, accounts: Accounts) -> None:
-        self._jobs, self._accounts = jobs, accounts
-
-    def take(self, wait: float = 1.0) -> Lease | None:
-        lease = self._jobs.take(wait)
-        return AccountedLease(lease, self._jobs, self._accounts) if lease else None
+    def heard(self, again: float | None) -> None:
+        """Hold it for the next try in ``again`` seconds; None: it is over."""
+        try:
+            ours = self._jobs.put_off(self._end, None if again is None else time.time() + again + _HOLD)
+        except FaceOffError as error:
+            logs.event("not_told", reason=error.reason.value)
+        else:
+            self._end = ours or self._end

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from faceoff.errors import FaceOffError, Reason
 from faceoff.image import check_encoding
-from faceoff.jobs.engine import Jobs, Operation, Receipt, State
+from faceoff.jobs.engine import Jobs, Operation, Receipt
 from faceoff.pipeline import Request, Rooms, check, check_victims
-from faceoff.rpc import operations
+from faceoff.rpc import operations, traces
 from faceoff.rpc.connect import Deadline
 from faceoff.tenants.gate import Gate
 from faceoff.tenants.principal import Headers, Principal, Scope
@@ -43,11 +42,14 @@ class Door:
     rooms: Callable[[Deadline], Rooms]
     largest: Largest = Largest()  # noqa: RUF009  (frozen)
 
-    def enter(self, headers: Headers) -> Principal:
-        """Who calls. Raises UNAUTHENTICATED, PERMISSION_DENIED and, for too many calls, QUOTA_EXCEEDED."""
+    def enter(self, headers: Headers, idempotency_key: str = "") -> Principal:
+        """Who calls. Raises UNAUTHENTICATED, PERMISSION_DENIED and, for too many calls, QUOTA_EXCEEDED. Repeats of what was
+        accepted are not too many."""
         principal = self.gate.authenticator.authenticate(headers)
         principal.require(Scope.PROTECT)
-        self.gate.limiter.admit(principal.tenant)
+        _check_key(idempotency_key)
+        if not (idempotency_key and self.jobs.knows(principal.tenant, idempotency_key)):
+            self.gate.limiter.admit(principal.tenant)
         return principal
 
     @contextmanager
@@ -57,6 +59,7 @@ class Door:
         self.gate.check_target(caller, request.plan, request.gallery)
         decoded = self._decoded(request, photo)
         amount = cost(decoded.width, decoded.height, request.plan)
+        self.accounts.catch_up()
         reservation = self.gate.limiter.reserve(caller.tenant, amount)
         try:
             yield decoded, reservation
@@ -81,27 +84,22 @@ class Door:
         return decoded
 
     def submit(self, caller: Principal, request: Request, photo: bytes, idempotency_key: str = "") -> Operation:
-        """Accept a photo. Raises IDEMPOTENCY_CONFLICT, OVERLOADED, QUOTA_EXCEEDED, TARGET_NOT_ALLOWED and what decoding
-        raises."""
-        if idempotency_key and not _KEY.fullmatch(idempotency_key):
-            raise FaceOffError(
-                Reason.INVALID_ARGUMENT, "The idempotency key is not valid.", "It is 1 to 255 visible ASCII characters."
-            )
+        """Accept a photo. A repeat costs nothing, and no limit refuses it. Raises IDEMPOTENCY_CONFLICT, OVERLOADED,
+        QUOTA_EXCEEDED, TARGET_NOT_ALLOWED and what decoding raises."""
+        _check_key(idempotency_key)
         parts = (photo, *request.terms.references)
-        with self.paid(caller, request, photo) as (_, reservation):
-            before = time.time()
+        fingerprint = operations.fingerprint(request, parts)
+        known = self.jobs.repeated(caller.tenant, idempotency_key, fingerprint) if idempotency_key else None
+        if known:
+            return known
+        with traces.submission(), self.paid(caller, request, photo) as (_, reservation):
+            job = operations.to_job(request)
             operation = self.jobs.submit(
-                caller.tenant,
-                request.priority,
-                operations.to_job(request, reservation),
-                parts,
-                idempotency_key,
-                operations.fingerprint(request, parts),
+                caller.tenant, request.priority, job, parts, idempotency_key, fingerprint, reservation
             )
-        if operation.created < before:  # it was there already
+            traces.about(operation.id)
+        if operation.account != reservation:  # another one with this key was quicker
             self.accounts.settle(reservation, done=False)
-        else:
-            self.accounts.accepted(operation.id, reservation)
         return operation
 
     def get(self, caller: Principal, job: str) -> Operation:
@@ -122,15 +120,20 @@ class Door:
         return self.jobs.get(caller.tenant, job), photo
 
     def cancel(self, caller: Principal, job: str) -> Operation:
-        before = self.jobs.get(caller.tenant, job)
         after = self.jobs.cancel(caller.tenant, job)
-        if not before.state.terminal and after.state is State.CANCELLED:
-            self.accounts.ended(after)
+        self.accounts.ended(caller.tenant, job)
         return after
 
     def delete(self, caller: Principal, job: str) -> Receipt:
         self.cancel(caller, job)
         return self.jobs.delete(caller.tenant, job)
+
+
+def _check_key(idempotency_key: str) -> None:
+    if idempotency_key and not _KEY.fullmatch(idempotency_key):
+        raise FaceOffError(
+            Reason.INVALID_ARGUMENT, "The idempotency key is not valid.", "It is 1 to 255 visible ASCII characters."
+        )
 
 
 def _too_large(most: str) -> FaceOffError:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from google.longrunning.operations_pb2_grpc import add_OperationsServicer_to_server
+from prometheus_client import REGISTRY
 
 from faceoff.jobs.engine import Jobs
 from faceoff.jobs.sweeper import Sweeper
@@ -19,7 +20,7 @@ from faceoff.rpc.connect import Deadline
 from faceoff.rpc.server import Server
 from faceoff.tenants.gate import Gate
 from faceoff.v1.protection_pb2_grpc import add_ProtectionServiceServicer_to_server
-from services.gateway.accounts import AccountedJobs, Accounts
+from services.gateway.accounts import Accounts
 from services.gateway.door import Decode, Door
 from services.gateway.http import HttpServer
 from services.gateway.page.reports import Reports
@@ -43,13 +44,11 @@ def opened(
     decode: Decode,
 ) -> Iterator[dict[str, str]]:
     """A gateway at work: the addresses of its ports by service. ``rooms`` gives the rooms that work until a deadline,
-    ``decode`` reads strangers' photos. In the end it takes nothing new, and what runs has the grace period: first what the
-    doors' callers wait for, then the workers' jobs."""
-    accounts, pool = Accounts(gate), Pool(gate.targets)
+    ``decode`` reads strangers' photos. In the end it takes nothing new, and says so to who asks for its health. What runs has
+    the grace period: first what the doors' callers wait for, then the workers' jobs, which then go back to the queue."""
+    accounts, pool = Accounts(jobs, gate), Pool(gate.targets)
     door = Door(jobs, gate, accounts, decode, rooms, settings.largest)
-    worker = Worker(
-        cast(Jobs, AccountedJobs(jobs, accounts)), work(rooms, decode, pool), settings.workers, settings.server.grace
-    )
+    worker = Worker(jobs, work(rooms, decode, pool), settings.workers, settings.server.grace)
 
     def add(server: Any) -> None:
         add_ProtectionServiceServicer_to_server(ProtectionServicer(door, rooms, pool), server)
@@ -58,22 +57,29 @@ def opened(
     # Certificates are for the rooms: users have none, and their encryption ends before this door.
     limits = replace(settings.server, calls=_CALLS, tls=None)
     with ExitStack() as stack:
+        figures = jobs.collector()
+        REGISTRY.register(figures)
+        stack.callback(REGISTRY.unregister, figures)
         stack.enter_context(Sweeper(jobs))
-        stack.enter_context(worker)
         if settings.http:
+            stack.enter_context(accounts)
             server = Server(NAME, add, limits, (operations.SERVICE,))
             reports = Reports(settings.reports) if settings.reports else None
             http = HttpServer(create_app(door, reports), settings.http, settings.server.grace)
             addresses = {NAME: server.address, "http": http.address}
             http.start()
-            stack.callback(_together, server.stop, http.stop)
+            stack.callback(http.stop)
+            stack.enter_context(worker)
+            stack.callback(_together, server.stop, http.drain)
         else:
             server = Server(WORKER, lambda _: None, limits)
             addresses = {WORKER: server.address}
             stack.callback(server.stop)
+            stack.enter_context(worker)
         server.start()
+        stack.callback(server.drain)
         server.ready()
-        yield addresses
+        yield addresses | ({"metrics": server.metrics_address} if settings.server.metrics else {})
 
 
 def _together(*ends: Callable[[], None]) -> None:

@@ -9,9 +9,11 @@ import time
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from faceoff.errors import FaceOffError, Reason
+from services.gateway import problems
 
 HEAD_SECONDS = 10.0
 """For a request's line and headers to come in."""
@@ -20,6 +22,7 @@ _HEAD_BYTES = 16 * 1024
 _CONNECTIONS = 500
 _KEEP_ALIVE = 15
 _START_SECONDS = 10.0
+_END_SECONDS = 1
 
 
 class _Impatient(H11Protocol):
@@ -52,6 +55,28 @@ class _Impatient(H11Protocol):
             self._patience = None
 
 
+class _Drained:
+    """``app``, until it is ``over``: every request that comes then, those for health too, is told to go elsewhere."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.over = False
+        self.running = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.over:
+            error = FaceOffError(
+                Reason.SERVICE_UNAVAILABLE, "The gateway is about to end.", "Try again in a moment.", retry_after=1.0
+            )
+            await problems.response(error)(scope, receive, send)
+            return
+        self.running += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self.running -= 1
+
+
 class HttpServer:
     """``app`` (ASGI) on ``listen`` (``host:port``; port 0 takes a free one), from ``start`` to ``stop``."""
 
@@ -66,9 +91,10 @@ class HttpServer:
                 "Another process may hold it: choose another port.",
             ) from None
         self.address = f"{host}:{self._socket.getsockname()[1]}"
+        self._app, self._grace = _Drained(app), grace
         self._server = uvicorn.Server(
             uvicorn.Config(
-                app,
+                self._app,
                 http=_Impatient,
                 ws="none",
                 loop="asyncio",
@@ -82,7 +108,7 @@ class HttpServer:
                 h11_max_incomplete_event_size=_HEAD_BYTES,
                 limit_concurrency=_CONNECTIONS,
                 timeout_keep_alive=_KEEP_ALIVE,
-                timeout_graceful_shutdown=int(grace),
+                timeout_graceful_shutdown=_END_SECONDS,
             )
         )
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="http", daemon=True)
@@ -95,8 +121,15 @@ class HttpServer:
                 raise FaceOffError(Reason.INTERNAL, "The HTTP port did not open.", "See what was said before.")
             time.sleep(0.01)
 
+    def drain(self) -> None:
+        """Refuse requests from now on, and let those that run end within the grace period."""
+        self._app.over = True
+        end = time.monotonic() + self._grace
+        while self._app.running and time.monotonic() < end:
+            time.sleep(0.05)
+
     def stop(self) -> None:
-        """Take no more requests and let those that run end within the grace period."""
+        """Close the port, and end what still runs."""
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()

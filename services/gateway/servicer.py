@@ -51,10 +51,11 @@ class ProtectionServicer(protection_pb2_grpc.ProtectionServiceServicer):
     def CreateProtection(  # noqa: N802
         self, requests: Iterator[protection_pb2.CreateProtectionRequest], context: grpc.ServicerContext
     ) -> operations_pb2.Operation:
-        caller = self._door.enter(context.invocation_metadata())
-        keys = [str(value) for name, value in context.invocation_metadata() if name == "idempotency-key"]
+        headers = context.invocation_metadata()
+        key = "".join(str(value) for name, value in headers if name == "idempotency-key")
+        caller = self._door.enter(headers, key)
         request, data = convert.from_upload(requests)
-        return operations.to_operation(self._door.submit(caller, request, data, "".join(keys)))
+        return operations.to_operation(self._door.submit(caller, request, data, key))
 
     def WatchProtection(  # noqa: N802
         self, request: protection_pb2.WatchProtectionRequest, context: grpc.ServicerContext

@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from faceoff import __version__
 from faceoff.errors import FaceOffError, Reason
 from faceoff.jobs.engine import Operation
-from faceoff.rpc import convert
+from faceoff.rpc import convert, traces
 from faceoff.tenants.principal import Principal
 from services.gateway import models, options, problems, upload
 from services.gateway.door import MOST_LISTED, Door
@@ -86,8 +86,16 @@ _bearer = HTTPBearer(auto_error=False, description="An API key, or a token of th
 
 
 async def _enter(request: Request, _: Annotated[object, Depends(_bearer)]) -> Caller:
+    return await _entered(request, "")
+
+
+async def _enter_again(request: Request, _: Annotated[object, Depends(_bearer)]) -> Caller:
+    return await _entered(request, request.headers.get("idempotency-key", ""))
+
+
+async def _entered(request: Request, idempotency_key: str) -> Caller:
     entrance: Entrance = request.app.state.entrance
-    return Caller(entrance, await run_in_threadpool(entrance.door.enter, request.headers.items()))
+    return Caller(entrance, await run_in_threadpool(entrance.door.enter, request.headers.items(), idempotency_key))
 
 
 class CreateQuery(Options):
@@ -147,7 +155,7 @@ def _body() -> dict[str, Any]:
 async def create(
     request: Request,
     response: Response,
-    caller: _Entered,
+    caller: Annotated[Caller, Depends(_enter_again)],
     query: Annotated[CreateQuery, Query()],
     idempotency_key: Annotated[
         str,
@@ -161,14 +169,16 @@ async def create(
     with caller.entrance.uploads.one():
         sent = await upload.read(request)
         request_ = options.with_fields(query, sent.fields).request(sent.references)
-        operation = await to_thread.run_sync(
-            caller.entrance.door.submit,
-            caller.principal,
-            request_,
-            sent.photo,
-            idempotency_key,
-            limiter=caller.entrance.uploads.threads,
-        )
+        parent = {name: value for name, value in request.headers.items() if name == "traceparent"}
+        with traces.call("http/CreateProtection", parent, current=True):
+            operation = await to_thread.run_sync(
+                caller.entrance.door.submit,
+                caller.principal,
+                request_,
+                sent.photo,
+                idempotency_key,
+                limiter=caller.entrance.uploads.threads,
+            )
     del sent, request_  # waiting needs no photo
     seconds = int(query.wait[:-1])
     if seconds and not operation.state.terminal:
@@ -246,9 +256,9 @@ def delete(caller: _Entered, operation: _Job) -> ReceiptModel:
     return models.receipt(caller.entrance.door.delete(caller.principal, operation))
 
 
-@public.get("/healthz", name="Health", response_description="It answers.")
+@public.get("/healthz", name="Health", response_description="It takes photos.", responses=problems.documented(503))
 def health() -> HealthModel:
-    """Whether the gateway is there; nobody needs a key for it."""
+    """Whether the gateway is there and not about to end (503); nobody needs a key for it."""
     return HealthModel(status="ok")
 
 

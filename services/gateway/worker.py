@@ -24,7 +24,7 @@ def work(rooms: Callable[[Deadline], Rooms], decode: Decode, pool: Pool) -> Work
         photo, *references = parts
         request = operations.from_job(job, tenant, tuple(references))
         open_ = rooms(Deadline.after(JOB_SECONDS))
-        with traces.job(), traces.stages(report) as traced:
+        with traces.stages(report) as traced:
             request = replace(request, gallery=pool.people(request.plan, open_.detector))
             protection = protect(photo, request, open_, traced, decode)
         return operations.to_detail(protection), protection.candidate.data
