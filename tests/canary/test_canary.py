@@ -8,7 +8,10 @@ with exceptions that quote what they have. One leak is planted in every run, to 
 from __future__ import annotations
 
 import io
+import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -24,7 +27,7 @@ from faceoff.types import Encoding, Plan, Priority, Terms
 from tests.canary import rooms
 from tests.canary.callers import Grpc, Http, faceoff
 from tests.canary.door import BREAKS_DOOR, BREAKS_WORK, LEAKS
-from tests.canary.house import House, house
+from tests.canary.house import ROOT, House, house
 from tests.canary.marks import IN_PHOTOS, MARKS, Telling, jpeg_photo, marked, png_photo, reference_photo
 from tests.canary.search import Search, blocks, digests, forms
 from tests.unit.decoding.files import jpeg_header
@@ -118,6 +121,21 @@ def test_nothing_gets_out(there: House, tmp_path: Path) -> None:
     assert {name: places for name, places in leaked.items() if name not in planted} == {}
     seen = set().union(*planted.values())
     assert {place for place, pattern in PLANTED.items() if not any(re.fullmatch(pattern, one) for one in seen)} == set()
+
+
+def test_the_brokers_password_is_not_said(tmp_path: Path) -> None:
+    """Not even where there is no broker."""
+    password = MARKS["secret in env"]
+    done = subprocess.run(
+        [sys.executable, "-m", "services.gateway", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"],
+        capture_output=True,
+        cwd=tmp_path,
+        env=os.environ | {"FACEOFF_NATS": f"nats://user:{password}@127.0.0.1:9", "PYTHONPATH": str(ROOT)},
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert b"127.0.0.1:9" in done.stderr
+    assert Search(forms("password", password.encode())).find(done.stdout + done.stderr) == set()
 
 
 def forbidden(name: str, places: set[str]) -> set[str]:
