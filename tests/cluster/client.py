@@ -82,20 +82,28 @@ class Client:
 
     def call(self, method: str, where: str, body: Object | None = None, kind: str = "application/json") -> Any:
         """Raises ApiError and OSError."""
+        while True:
+            response, text = self._ask(method, where, None if body is None else json.dumps(body), kind)
+            self.warnings += response.headers.get_all("Warning") or []
+            if response.status != 429 or "Retry-After" not in response.headers:
+                break
+            time.sleep(int(response.headers["Retry-After"]))  # a kind that is new, or an API server that is busy
+        if response.status >= 400:
+            raise ApiError(response.status, text[:2000])
+        return json.loads(text) if text.startswith(("{", "[")) else text
+
+    def _ask(self, method: str, where: str, body: str | None, kind: str) -> tuple[http.client.HTTPResponse, str]:
         connection = getattr(self._local, "connection", None) or _Connection(self._socket)
         self._local.connection = None
         try:
-            connection.request(method, where, None if body is None else json.dumps(body), {"Content-Type": kind})
-            response = connection.getresponse()
+            connection.request(method, where, body, {"Content-Type": kind})
+            response: http.client.HTTPResponse = connection.getresponse()
             text = response.read().decode()
         except (http.client.HTTPException, ConnectionError) as error:
             connection.close()
             raise ApiError(502, str(error)) from None
         self._local.connection = connection
-        self.warnings += response.headers.get_all("Warning") or []
-        if response.status >= 400:
-            raise ApiError(response.status, text[:2000])
-        return json.loads(text) if text.startswith(("{", "[")) else text
+        return response, text
 
     def _unless_gone(self, *arguments: Any) -> None:
         try:
