@@ -34,11 +34,11 @@ class Grpc:
         """How the last call did."""
         return self._code
 
-    def protect(self, photo: bytes, request: Request, timeout: float = 30, **metadata: str) -> list[Any]:
+    def protect(self, photo: bytes, request: Request, timeout: float = 60, **metadata: str) -> list[Any]:
         parts = _upload(protection_pb2.ProtectRequest, photo, request)
         return self._told("Protect", self._photos.Protect, parts, timeout, metadata)
 
-    def create(self, photo: bytes, request: Request, timeout: float = 30, **metadata: str) -> str:
+    def create(self, photo: bytes, request: Request, timeout: float = 60, **metadata: str) -> str:
         """The operation's name, or none where it was refused."""
         parts = _upload(protection_pb2.CreateProtectionRequest, photo, request)
         told = self._told("CreateProtection", self._photos.CreateProtection, parts, timeout, metadata)
@@ -74,7 +74,7 @@ class Grpc:
         self._channel.close()
 
     def _told(
-        self, what: str, method: Any, request: Any, timeout: float = 30, metadata: dict[str, str] | None = None
+        self, what: str, method: Any, request: Any, timeout: float = 60, metadata: dict[str, str] | None = None
     ) -> list[Any]:
         headers = {"authorization": f"Bearer {self._house.key}"} | {
             name.replace("_", "-"): value for name, value in (metadata or {}).items()
@@ -108,7 +108,7 @@ class Grpc:
 class Http:
     def __init__(self, house: House, results: list[bytes]) -> None:
         self._house, self._results = house, results
-        self._client = httpx2.Client(base_url=house.http, timeout=60)
+        self._client = httpx2.Client(base_url=house.http, timeout=90)
 
     def __call__(self, method: str, path: str, headers: dict[str, str] | None = None, **body: Any) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {self._house.key}"} | (headers or {})
@@ -121,7 +121,7 @@ class Http:
             self._house.watch.say(place, answer.content)
         return answer
 
-    def post(self, photo: bytes, query: str = "wait=30s", **headers: str) -> httpx2.Response:
+    def post(self, photo: bytes, query: str = "wait=60s", **headers: str) -> httpx2.Response:
         """The photo alone."""
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         return self("POST", f"/v1/protections?{query}", {"Content-Type": "image/jpeg", **headers}, content=photo)
@@ -137,7 +137,7 @@ def faceoff(house: House, *words: str, code: int = 0) -> str:
         capture_output=True,
         cwd=house.folder / "cwd",
         env=house.environment() | {"FACEOFF_API_KEY": house.key},
-        timeout=60,
+        timeout=120,
     )
     house.watch.say(f"words of faceoff {words[0]}", done.stdout + done.stderr)
     assert done.returncode == code, (words[:2], done.stderr)
