@@ -229,8 +229,6 @@ export class Row {
   }
 
   #deleted(word, receipt) {
-    this.#forget();
-    this.#part(".thumb").replaceChildren();
     const photos = receipt && `${receipt.photos} encrypted ${receipt.photos === 1 ? "photo" : "photos"}`;
     const keys = receipt && `${receipt.keys} ${receipt.keys === 1 ? "key" : "keys"}`;
     const hint = receipt
@@ -239,6 +237,8 @@ export class Row {
       : "The service had already deleted everything of it.";
     this.#show("deleted", `${word}, here and at the service`, { hint, actions: [["Remove", () => this.remove()]] });
     this.#announce(`${word}. ${hint}`);
+    this.#part(".thumb").replaceChildren();
+    this.#forget();
   }
 
   #forget() {
@@ -249,6 +249,7 @@ export class Row {
   }
 
   #show(state, stage, { percent = null, detail = "", hint = "", actions = null, keepResult = false } = {}) {
+    const within = this.element.contains(document.activeElement);
     const running = ["waiting", "sending", "queued", "running"].includes(state);
     this.state = state;
     this.element.dataset.state = state;
@@ -265,16 +266,17 @@ export class Row {
     this.#part(".result").hidden = !keepResult || !this.#result;
     if (!keepResult) this.#part(".result").replaceChildren();
     this.#buttons(actions ?? (running ? [["Cancel", () => this.#cancel()]] : []));
+    const focused = document.activeElement;
+    if (within && !(this.element.contains(focused) && focused.checkVisibility())) {
+      (this.#part(".actions button") ?? this.#part(".name")).focus({ preventScroll: true });
+    }
     this.#page.changed();
   }
 
   #buttons(actions) {
     const place = this.#part(".actions");
     const now = [...place.children].map((button) => button.textContent);
-    if (now.join() === actions.map(([word]) => word).join()) return;
-    const focused = document.activeElement;
-    const lost = this.element.contains(focused) && !focused.checkVisibility();
-    const had = place.contains(focused) || lost;
+    if (now.join() === actions.map(([word]) => word).join()) return; // they keep the focus
     place.replaceChildren(
       ...actions.map(([word, act]) => {
         const button = document.createElement("button");
@@ -285,7 +287,6 @@ export class Row {
         return button;
       }),
     );
-    if (had) (place.firstElementChild ?? this.#part(".name")).focus({ preventScroll: true });
   }
 
   #announce(words) {
