@@ -35,6 +35,7 @@ class Visitor(threading.Thread):
         while not self._over.is_set() and not self.wrong:
             self._photo(f"{self.name}-{self.seen}")
             self.seen += 1
+            self._over.wait(0.1)
 
     def leave(self) -> None:
         self._over.set()
