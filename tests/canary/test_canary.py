@@ -220,6 +220,13 @@ def callers_that_are_refused(over_grpc: Grpc, over_http: Http) -> None:
     ):
         assert over_http("GET", where).status_code in (404, 422)
     over_http("DELETE", f"/v1/operations/{path}")
+    for where in (
+        f"/?{field}={field}",
+        f"/static/{path}",
+        f"/campaigns?{field}={path}",
+        f"/v1/campaigns/{path}/{path}",
+    ):
+        over_http("GET", where, {"Cookie": MARKS["header"], "Accept-Language": MARKS["header"]})
     over_http("POST", f"/v1/protections?{field}={field}&strength={field}", content=photo)
     over_http("POST", "/v1/protections", files={"photo": ("x", photo)}, data={field: field, "strength": field})
     over_http("POST", "/v1/protections", {"Content-Type": f"image/png; {field}"}, content=field)
