@@ -1,4 +1,4 @@
-"""The examples of docs/node-pools.md: manifests against schemas, values through the chart, one label and taint in all of them."""
+"""The examples of docs/node-pools.md: manifests against schemas, values through the chart, one label and one taint."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from tests.load.town import ROOMS, Town
 from tests.load.visitors import Visitor, by_call, by_http, by_job
 
 SECONDS = float(os.environ.get("LOAD_SECONDS", "0"))
-PHOTOS = 2
+PHOTOS = 1
 """That every visitor gets before the next change."""
 
 
@@ -81,7 +81,7 @@ def test_workers_come_and_go(place: Town, photo: bytes, protected: bytes, capsys
     visitors = [Visitor(f"job-{number}", by_job(place.grpc, photo), protected) for number in range(4)]
     before = attacks(place)
     with visited(place, visitors, capsys):
-        for _ in range(3):
+        for _ in range(2):
             place.stop(workers.pop(0))
             workers.append(place.hire())
             settle(place, visitors)

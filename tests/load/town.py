@@ -4,7 +4,7 @@ in a Deployment's rolling update. Callers know both places, as they do behind a 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -88,10 +88,10 @@ class Town:
         child.terminate()
         assert child.wait(GRACE + 20) == 0, (self._house.logs / f"{name}.log").read_text()
 
-    def watch(self, folder: Path, more: Mapping[str, str]) -> str:
+    def watch(self, folder: Path, more: Mapping[str, str], rules: Sequence[Path] = up.RULES) -> str:
         """Start a Prometheus that looks at everything, and ``more``, every second; its URL."""
         address = local()
-        service = up.prometheus(address, {**self.metrics, **more}, folder, seconds=1.0)
+        service = up.prometheus(address, {**self.metrics, **more}, folder, seconds=1.0, rules=rules)
         assert service is not None
         self._house.start(service)
         return f"http://{address}"
