@@ -8,7 +8,13 @@ from pathlib import Path
 
 from tests.chart.render import Object, containers, objects
 
-_NOT_PODMANS = ("topologySpreadConstraints", "priorityClassName", "imagePullSecrets", "automountServiceAccountToken")
+_NOT_PODMANS = (
+    "topologySpreadConstraints",
+    "priorityClassName",
+    "imagePullSecrets",
+    "automountServiceAccountToken",
+    "initContainers",  # podman 4 removes them while they run
+)
 _NOT_OF_A_CONTAINER = ("ports", "startupProbe", "readinessProbe", "livenessProbe", "lifecycle")
 _STAND_INS = {"tensorflow/serving": "faceoff-stand-in/serving:latest", "nats": "faceoff-stand-in/nats:latest"}
 

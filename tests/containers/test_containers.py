@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -65,6 +66,13 @@ def until_serving(component: str, seconds: float = START_SECONDS) -> float:
                     f"{component}: " + podman("logs", f"faceoff-{component}-{component}", check=False)
                 ) from None
             time.sleep(0.5)
+
+
+def until(happened: Callable[[], bool]) -> None:
+    end = time.monotonic() + START_SECONDS
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.5)
 
 
 def container(component: str) -> str:
@@ -138,7 +146,8 @@ def test_a_job_in_a_worker_and_its_end(seconds: dict[str, float]) -> None:
 def test_one_that_is_killed_starts_again_and_one_that_is_stopped_ends_well(
     seconds: dict[str, float], name: str
 ) -> None:
-    podman("kill", container(name))
+    os.kill(int(podman("inspect", container(name), "--format", "{{.State.Pid}}")), signal.SIGKILL)
+    until(lambda: int(podman("inspect", container(name), "--format", "{{.RestartCount}}")) > 0)
     until_serving(name)
     podman("stop", "--time", "75", container(name))
     assert json.loads(podman("container", "inspect", container(name)))[0]["State"]["ExitCode"] == 0
