@@ -18,8 +18,8 @@ def main() -> None:
         "--photos-per-second", type=float, help="of one model server at full load, instead of the measured"
     )
     options = parser.parse_args()
-    results = sorted(model.RESULTS.glob("results*.jsonl"))
-    known = next(filter(None, map(model.figures, results)))
+    results = model.results()
+    known = model.first(results)
     if options.traffic is None and options.photos_per_second is None:
         page.write(results, [(one, one.run(known)) for one in scenarios.defaults()], options.price)
         return

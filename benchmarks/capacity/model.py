@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-RESULTS = Path(__file__).parents[1]
 BATCH = 16
 """Faces in a call where the gain of sharing calls was measured."""
 _NEEDED = ("machine", "overhead_share", "batch16_vs_1_default_set")
@@ -56,6 +56,15 @@ class Assumptions:
     load: float = 0.7
     server_cores: int = 4
     node_cores: int = 16
+
+
+def results() -> list[Path]:
+    return sorted(Path(__file__).parents[1].glob("results*.jsonl"))
+
+
+def first(files: Sequence[Path]) -> Figures:
+    """Of the first of ``files`` that says enough."""
+    return next(filter(None, map(figures, files)))
 
 
 def figures(file: Path) -> Figures | None:

@@ -31,8 +31,12 @@ said here; no figure is typed by hand. It says how many machines to ask for, not
 
 
 def write(results: Sequence[Path], days: Sequence[tuple[Scenario, Day]], price: float) -> None:
-    PAGE.write_text("\n".join([_HEAD, *_still(results, price), *_gpus(results), *_replayed(days, price)]))
+    PAGE.write_text(text(results, days, price))
     _draw(*days[-1])
+
+
+def text(results: Sequence[Path], days: Sequence[tuple[Scenario, Day]], price: float = PRICE) -> str:
+    return "\n".join([_HEAD, *_still(results, price), *_gpus(results), *_replayed(days, price)])
 
 
 def _still(results: Sequence[Path], price: float) -> Iterator[str]:

@@ -75,13 +75,6 @@ def test_every_photo_is_done_and_the_pods_go() -> None:
     assert min(day.wanted[3600:]) == 1
 
 
-def test_the_charts_defaults_meet_the_goal() -> None:
-    known = model.figures(model.RESULTS / "results.jsonl")
-    assert known is not None
-    small = scenarios.defaults()[0]
-    assert scenarios.GOAL.met(small.run(known))
-
-
 def test_cores_and_nodes_by_hand() -> None:
     """100 photos of 12 core-seconds at 60 %: 2000 cores, 125 nodes of 16; attacks on 1667 of them, 417 servers of 4."""
     found = need(100.0, FIGURES, Assumptions(load=0.6))
@@ -126,11 +119,11 @@ def test_a_file_that_says_something_else_is_refused(text: str, tmp_path: Path) -
         traffic.read(file)
 
 
-def test_the_page_is_what_the_measurements_say() -> None:
-    """What can be told without replaying: make capacity renders the rest."""
-    known = model.figures(model.RESULTS / "results.jsonl")
-    assert known is not None
-    text = page.PAGE.read_text()
-    assert f"**{known.photos_per_core_second():.3f} photos a second**" in text
-    assert "No GPU has been measured" in text
+def test_the_page_is_up_to_date() -> None:
+    """make capacity renders it."""
+    files = model.results()
+    known = model.first(files)
+    days = [(scenario, scenario.run(known)) for scenario in scenarios.defaults()]
+    assert page.PAGE.read_text() == page.text(files, days)
+    assert scenarios.GOAL.met(days[0][1]), "the chart's defaults"
     assert page.PICTURE.exists()
