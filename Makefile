@@ -40,6 +40,14 @@ chaos: $(SETUP) ## Workers and broker killed and stopped at random for five minu
 fuzz: $(SETUP) ## Ten minutes of broken photos
 	FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/fuzz
 
+.PHONY: images containers
+images: ## Our seven images, with podman or docker (BASE=IMAGE: another Python to stand on)
+	scripts/images.sh
+
+containers: models ## The rendered chart's pods under podman (root, the images of make images, 5 minutes)
+	tests/containers/stand-ins.sh others
+	CONTAINERS=1 $(BIN)/python -m pytest tests/containers
+
 lint: $(SETUP) ## ruff, mypy --strict, the walls, the protos
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

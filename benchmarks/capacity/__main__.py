@@ -23,7 +23,10 @@ def main() -> None:
     if options.traffic is None and options.photos_per_second is None:
         page.write(results, [(one, one.run(known)) for one in scenarios.defaults()], options.price)
         return
-    day = scenarios.own(traffic.read(options.traffic)) if options.traffic else scenarios.defaults()[-1]
+    try:
+        day = scenarios.own(traffic.read(options.traffic)) if options.traffic else scenarios.defaults()[-1]
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     if options.photos_per_second:
         known = replace(known, attack=known.gain * day.cluster.cores / options.photos_per_second)
     print(page.table([(day, day.run(known))], options.price))

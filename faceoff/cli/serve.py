@@ -77,6 +77,9 @@ def add(commands: Commands) -> None:
         metavar="SECONDS",
         help=f"how long a result is kept, and how long a job may take (default: {Limits.ttl:g})",
     )
+    parser.add_argument(
+        "--reports", type=Path, metavar="DIR", help="campaign reports for researchers to look at on the page"
+    )
     parser.add_argument("--open", action="store_true", help="let everybody in who can connect, without keys")
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but the address and errors")
 
@@ -179,6 +182,7 @@ def _door(options: argparse.Namespace, http: str) -> list[str]:
         "--nats": options.nats,
         "--keys": options.keys,
         "--tenants": options.tenants,
+        "--reports": options.reports,
     }
     flags = [word for name, value in said.items() if value for word in (name, str(value))]
     return [*flags, "--open"] if options.open else flags

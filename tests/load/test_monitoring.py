@@ -127,6 +127,15 @@ def test_every_panel_shows_something(prometheus: Prometheus) -> None:
     assert not [title for title, expression in asked.items() if not prometheus.samples(expression)]
 
 
+def test_the_dashboard_finds_its_namespaces(prometheus: Prometheus) -> None:
+    (asked,) = (
+        one["query"] for one in json.loads(DASHBOARD.read_text())["templating"]["list"] if one["type"] == "query"
+    )
+    found = re.fullmatch(r"label_values\((\w+), (\w+)\)", asked)
+    assert found
+    assert prometheus.get(f"label/{found[2]}/values", **{"match[]": found[1]}) == [up.NAMESPACE]
+
+
 def test_every_alert_measures_something(prometheus: Prometheus) -> None:
     asked = measured()
     assert len(asked) > 5

@@ -170,6 +170,9 @@ export class Row {
     if (!(error instanceof Problem)) {
       error = new Problem("INTERNAL", "This page could not go on with the photo.", "Try again, or with another browser.");
     }
+    if (error.reason === "UNAUTHENTICATED") {
+      error = new Problem(error.reason, "The service did not take the key.", "Type it again above, then try again.");
+    }
     if (GONE.has(error.reason)) {
       this.#renew();
       error = new Problem(
