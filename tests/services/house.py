@@ -15,6 +15,7 @@ from faceoff.pipeline import Rooms
 from faceoff.rpc import server
 from faceoff.rpc.connect import Deadline, connect
 from faceoff.rpc.remote import remote_rooms
+from faceoff.rpc.tls import Tls
 from faceoff.tenants import gate
 from faceoff.tenants.principal import Authenticator, Headers, Principal, Scope, bearer, unauthenticated
 from faceoff.testing import served
@@ -76,8 +77,9 @@ def house(
 
 
 @contextmanager
-def served_rooms(rooms: Rooms) -> Iterator[dict[str, str]]:
+def served_rooms(rooms: Rooms, tls: Tls | None = None) -> Iterator[dict[str, str]]:
     """The addresses of services that work in ``rooms``, by name."""
+    settings = server.Settings(grace=1.0, tls=tls)
     adders = {
         "Detector": partial(add_DetectorServiceServicer_to_server, DetectorServicer(rooms.detector)),
         "Attacker": partial(add_AttackerServiceServicer_to_server, AttackerServicer(rooms.attacker)),
@@ -86,7 +88,7 @@ def served_rooms(rooms: Rooms) -> Iterator[dict[str, str]]:
     }
     with ExitStack() as stack:
         yield {
-            name.lower(): stack.enter_context(served(f"faceoff.v1.{name}Service", add)).address
+            name.lower(): stack.enter_context(served(f"faceoff.v1.{name}Service", add, settings)).address
             for name, add in adders.items()
         }
 
