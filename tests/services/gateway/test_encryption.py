@@ -61,14 +61,23 @@ def ingress(tls: Tls, target: str, protocol: str) -> Iterator[str]:
         behind, to_behind = await asyncio.open_connection(host, int(port))
         await asyncio.gather(pump(reader, to_behind), pump(behind, writer))
 
+    async def end() -> None:
+        server.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     server = loop.run_until_complete(asyncio.start_server(between, "127.0.0.1", 0, ssl=context))
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
         yield f"localhost:{server.sockets[0].getsockname()[1]}"
     finally:
+        asyncio.run_coroutine_threadsafe(end(), loop).result(20)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        loop.close()
 
 
 @pytest.fixture(scope="module")
