@@ -84,6 +84,16 @@ def test_it_is_told_again_under_the_same_id_until_it_is_heard(telling: Webhooks,
     assert len({one.headers["webhook-id"] for one in server.received}) == 3
 
 
+def test_who_notifies_hears_how_far_it_came(telling: Webhooks, server: Receiver) -> None:
+    server.answers = [500, 500]
+    heard: list[float | None] = []
+    telling.notify("acme", "job-1", "failed", heard.append)
+    until(lambda: None in heard)
+    first, second, last = heard
+    assert 0.008 <= (first or 0) <= 0.012 < 0.016 <= (second or 0) <= 0.024
+    assert last is None
+
+
 @pytest.mark.parametrize(("answers", "asked"), [([500] * 9, 3), ([410], 1)])
 def test_it_is_given_up_in_the_end(telling: Webhooks, server: Receiver, answers: list[int], asked: int) -> None:
     server.answers, before = list(answers), count("given_up")
