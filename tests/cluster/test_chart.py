@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 import yaml
@@ -83,11 +84,36 @@ def test_no_object_of_any_values_is_warned_of(cluster: Cluster, sets: tuple[str,
         assert cluster.client.warnings[before:] == []
 
 
-def test_the_namespace_is_really_restricted(cluster: Cluster) -> None:
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "root"},
-           "spec": {"containers": [{"name": "root", "image": "root"}]}}  # fmt: skip
-    with cluster.namespace() as namespace, pytest.raises(ApiError, match="violates PodSecurity"):
-        cluster.client.create(pod, namespace)
+def test_the_namespace_is_really_restricted(cluster: Cluster, tmp_path: Path) -> None:
+    """And a chart whose pods are not of the profile would be seen: helm shows the API server's warning."""
+    pod = {"containers": [{"name": "root", "image": "root"}]}
+    labels = {"app": "root"}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "root"},
+        "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}},
+    }
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "root.yaml").write_text(yaml.safe_dump(deployment))
+    (tmp_path / "Chart.yaml").write_text("{apiVersion: v2, name: root, version: 0.1.0}")
+    with cluster.namespace() as namespace:
+        with pytest.raises(ApiError, match="violates PodSecurity"):
+            cluster.client.create(
+                {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "root"}, "spec": pod}, namespace
+            )
+        with pytest.raises(AssertionError, match="would violate PodSecurity"):
+            cluster.helm(namespace, "install", str(tmp_path))
+
+
+def test_crds_are_upgraded_as_documented(cluster: Cluster, tmp_path: Path) -> None:
+    """helm leaves them as they are, and is their owner."""
+    for file in (CHART / "crds").glob("*.yaml"):
+        (tmp_path / file.name).write_text(file.read_text().replace("maximum: 16", "maximum: 8"))
+    with cluster.namespace() as namespace:
+        cluster.install(namespace)
+        for folder in (tmp_path, CHART / "crds"):
+            cluster.run("kubectl", "apply", "--server-side", "--force-conflicts", "-f", str(folder))
 
 
 def test_upgrade_and_rollback(cluster: Cluster) -> None:
