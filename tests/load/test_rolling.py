@@ -61,6 +61,7 @@ def attacks(place: Town, **labels: str) -> float:
     return sum(one.value for one in samples if asked.items() <= one.labels.items())
 
 
+@pytest.mark.timeout(600 + 20 * SECONDS)
 def test_every_service_is_replaced(
     place: Town, photo: bytes, protected: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -75,6 +76,7 @@ def test_every_service_is_replaced(
             settle(place, visitors)
 
 
+@pytest.mark.timeout(600 + 20 * SECONDS)
 def test_workers_come_and_go(place: Town, photo: bytes, protected: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     """No job is lost, and none is done twice: the attacker has heard of each photo once."""
     workers = ["worker-1", place.hire()]
