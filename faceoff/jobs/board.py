@@ -39,7 +39,7 @@ class Board:
         self._all = _Tally()
         self._waiting: dict[str, float] = {}  # when it was accepted
         self._ends: deque[float] = deque()
-        self._ended: dict[str, Record] = {}  # and not yet asked for
+        self._ended: dict[str, Record] | None = None  # since it was asked last; None: nobody asks
 
     def apply(self, key: str, revision: int, value: bytes | None) -> None:
         with self._changed:
@@ -50,7 +50,8 @@ class Board:
             self._count(before, -1)
             self._count(record, 1)
             if record and record.state.terminal and not (before and before.state.terminal):
-                self._ended[key] = record
+                if self._ended is not None:
+                    self._ended[key] = record
                 if before:
                     self._ends.append(time.monotonic())
             if record:
@@ -101,7 +102,8 @@ class Board:
         """What has ended since this was asked last, and may be gone meanwhile."""
         with self._changed:
             ended, self._ended = self._ended, {}
-        return list(ended.values())
+            known = [record for record, _ in self._records.values()] if ended is None else list(ended.values())
+        return [record for record in known if record.state.terminal]
 
     def overdue(self, now: float) -> Sequence[Record]:
         """What has ended and nobody is told of."""

@@ -49,6 +49,21 @@ def test_refusals_say_when_to_come_back(small: House, photo: bytes) -> None:
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers[2:])
 
 
+def test_a_repeat_is_never_refused(small: House, photo: bytes) -> None:
+    def send(key: str, content: bytes = photo) -> httpx2.Response:
+        headers = PNG | {"Idempotency-Key": key}
+        return httpx2.post(f"{small.http}/v1/protections", content=content, headers=headers)
+
+    first = send("key")
+    assert first.status_code == 202
+    assert {send(f"other-{n}").status_code for n in range(6)} == {202, 503, 429}
+    for _ in range(3):
+        again = send("key")
+        assert (again.status_code in (200, 202), again.headers["location"]) == (True, first.headers["location"])
+    conflict = send("key", photo + b"another")
+    assert (conflict.status_code, conflict.json()["reason"]) == (409, "IDEMPOTENCY_CONFLICT")
+
+
 def test_uploads_at_once_have_a_bound(rooms: Rooms, photo: bytes) -> None:
     with house(lambda _: rooms, ByName()) as there, ExitStack() as stack:
         host, _, port = there.http.removeprefix("http://").rpartition(":")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from faceoff.errors import FaceOffError, Reason
 from faceoff.jobs import lease as lease_module
 from faceoff.jobs.core import Engine
-from faceoff.jobs.engine import Lease, Limits, State
+from faceoff.jobs.engine import End, Lease, Limits, State
 from faceoff.types import Priority, Progress
 from tests.services.jobs.conftest import Open
 
@@ -378,6 +379,55 @@ def test_nothing_outlives_its_time(open_engine: Open) -> None:
     time.sleep(1.1)
     assert engine.sweep() == 1
     assert refused(engine, "ann", waiting) is Reason.NOT_FOUND
+
+
+def test_ends_are_heard_of_once(engine: Engine) -> None:
+    done = engine.submit("ann", Priority.BULK, b"", [b"p"], account="bill").id
+    taken(engine).succeed(b"", b"result")
+    (first,) = heard(engine, 1)
+    assert (first.operation.id, first.operation.account, first.due) == (done, "bill", 0.0)
+    assert engine.end("ann", done) == first
+    cancelled, waiting = submit(engine), submit(engine)
+    engine.cancel("ann", cancelled)
+    assert [end.operation.id for end in heard(engine, 1)] == [cancelled]
+    assert engine.end("ann", waiting) is None
+    time.sleep(0.2)
+    assert engine.ends() == []
+
+
+def test_one_sees_to_it_that_an_end_is_told(engine: Engine) -> None:
+    job = submit(engine)
+    engine.cancel("ann", job)
+    (end,) = heard(engine, 1)
+    ours = engine.put_off(end, time.time() + 0.5)
+    assert ours
+    assert engine.put_off(end, time.time() + 60) is None, "another was quicker"
+    until(lambda: not engine.overdue())
+    until(lambda: [late.operation.id for late in engine.overdue()] == [job])
+    (late,) = engine.overdue()
+    assert late == ours
+    assert engine.put_off(late, None)
+    assert engine.put_off(ours, time.time()) is None
+    until(lambda: not engine.overdue())
+    engine.delete("ann", job)
+    assert engine.put_off(replace(late, due=None), 0.0) is None
+
+
+def heard(engine: Engine, count: int) -> list[End]:
+    ends: list[End] = []
+    end = time.monotonic() + 20
+    while len(ends) < count:
+        assert time.monotonic() < end
+        ends += engine.ends()
+        time.sleep(0.02)
+    return ends
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_what_belongs_to_no_job_is_swept(open_engine: Open) -> None:
