@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from faceoff.networks.home import Home
@@ -56,16 +57,14 @@ def test_the_astronaut_through_the_page(browser: Browser, url: str, astronaut: b
         assert after.shape == before.shape
         assert 0 < (changed > 0).mean() < 0.5, "only the face changes"
         if PICTURES:
-            _picture(page.locator("#photos").screenshot(), "page-desktop-light.png")
+            _picture(page.locator(".row").screenshot(), "page-desktop-light.png")
             page.set_viewport_size({"width": 360, "height": 740})
             page.emulate_media(color_scheme="dark")
-            _picture(page.locator("#photos").screenshot(), "page-phone-dark.png")
+            _picture(page.locator(".row").screenshot(), "page-phone-dark.png")
         visitor.button("Delete now").click()
         visitor.wait("deleted")
 
 
 def _picture(data: bytes, name: str) -> None:
-    from PIL import Image
-
     picture = Image.open(io.BytesIO(data)).convert("RGB").quantize(128)
     picture.save(Path(PICTURES) / name, optimize=True)

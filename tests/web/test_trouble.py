@@ -136,18 +136,27 @@ def test_overload_is_waited_for(browser: Browser, photo: bytes) -> None:
         visitor.wait("done", 2)
 
 
-def test_time_is_over(browser: Browser, photo: bytes) -> None:
-    """What the service deletes, the page says, and calls its copy a copy."""
-    with house(lambda _: rooms(), limits=Limits(ttl=6.0)) as there, visiting(browser, there.http) as visitor:
-        visitor.protect(("me.jpg", photo))
-        visitor.wait("done")
-        gone = visitor.wait("gone")
-        expect(gone.locator(".stage")).to_have_text("Deleted by the service: its time was over")
-        expect(gone.locator(".expires")).to_be_empty()
-        expect(visitor.button("Delete now")).to_be_hidden()
-        expect(visitor.page.get_by_role("link", name="Download")).to_be_visible()
-        visitor.button("Remove").click()
-        expect(visitor.page.locator(".row")).to_have_count(0)
+def test_time_is_over(alice: Visitor, photo: bytes) -> None:
+    """What the service deletes, the page says, and calls its copy a copy. Until then it reminds twice, not every second."""
+    said = alice.page.get_by_role("status")
+    alice.page.clock.install()
+    alice.page.reload()
+    alice.page.get_by_label("Your key").fill("alice")
+    alice.protect(("me.jpg", photo))
+    done = alice.wait("done")
+    alice.page.clock.fast_forward("56:00")
+    expect(said).to_have_text("me.jpg: The service deletes it in five minutes.")
+    expect(done.locator(".expires")).to_contain_text("in 3:")
+    alice.page.clock.fast_forward("03:10")
+    expect(said).to_have_text("me.jpg: The service deletes it in one minute.")
+    alice.page.clock.fast_forward("01:00")
+    gone = alice.wait("gone")
+    expect(gone.locator(".stage")).to_have_text("Deleted by the service: its time was over")
+    expect(gone.locator(".expires")).to_be_empty()
+    expect(alice.button("Delete now")).to_be_hidden()
+    expect(alice.page.get_by_role("link", name="Download")).to_be_visible()
+    alice.button("Remove").click()
+    expect(alice.page.locator(".row")).to_have_count(0)
 
 
 def test_deleted_elsewhere_while_it_is_watched(

@@ -22,8 +22,13 @@ _T = TypeVar("_T")
 _HERE = Path(__file__).parent
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
-    "form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+    "form-action 'none'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
+_HEADERS = {
+    "Content-Security-Policy": _CSP,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 _REPORT_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -57,7 +62,7 @@ def pages(door: Door, reports: Reports | None) -> APIRouter:
         page = templates.get_template(name).render(
             key_needed=_key_needed(door), campaigns=reports is not None, **values
         )
-        return HTMLResponse(page, headers={"Content-Security-Policy": _CSP})
+        return HTMLResponse(page, headers=_HEADERS)
 
     @router.get("/", name="Page")
     def index() -> HTMLResponse:

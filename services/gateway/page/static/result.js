@@ -4,6 +4,7 @@ import { AGAINST, clock, outcome, span, sum } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const AMPLIFIED = 10;
+const NARROW = 0.03; // below the threshold by less than this is only just below
 const MOST_SIDE = 1600; // of the difference's picture
 const REMIND = [
   [60, "The service deletes it in one minute."],
@@ -160,17 +161,21 @@ export class Result {
     item.dataset.outcome = verdict.outcome;
     const view = verdict.view === "photo" ? "" : `, ${verdict.view}`;
     const who = faces > 1 ? `${verdict.victim}, face ${verdict.face + 1}${view}` : verdict.victim + view;
+    const [was, is] = [verdict.clean_score, verdict.protected_score];
+    const narrow = kind === "good" && verdict.threshold - is < NARROW;
+    const digits = narrow ? 3 : 2;
     const scores = [
-      verdict.clean_score === null ? "" : `before ${verdict.clean_score.toFixed(2)}`,
-      verdict.protected_score === null ? "" : `after ${verdict.protected_score.toFixed(2)}`,
+      was === null ? "" : `before ${was.toFixed(digits)}`,
+      is === null ? "" : `after ${is.toFixed(digits)}`,
     ].filter(Boolean);
     item.append(text("p", "who", who), text("p", "word", word));
     if (scores.length) {
-      const all = `${scores.join(", ")}; threshold ${verdict.threshold.toFixed(2)}`;
+      const all = `${scores.join(", ")}; threshold ${verdict.threshold.toFixed(digits)}`;
       item.append(meter(verdict, `Similarity ${all}`), text("p", "scores", `Similarity ${all}`));
     }
     const note = verdict.note ? ` ${verdict.note}` : "";
-    item.append(text("p", "help", sentence + note));
+    const close = narrow ? " But only just: saved anew, or beside another photo, it may say so again." : "";
+    item.append(text("p", "help", sentence + close + note));
     return item;
   }
 
