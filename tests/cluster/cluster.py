@@ -17,7 +17,10 @@ from tests.cluster.nodes import CLASS, Nodes
 from tests.cluster.plane import Plane
 
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
-WORKLOADS = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("batch/v1", "Job"))
+WORKLOADS = (
+    ("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("batch/v1", "Job"), ("v1", "PersistentVolumeClaim"),
+    ("policy/v1", "PodDisruptionBudget"),
+)  # fmt: skip
 FOREIGN = (
     ("keda.sh", "v1alpha1", "ScaledObject"), ("monitoring.coreos.com", "v1", "ServiceMonitor"),
     ("monitoring.coreos.com", "v1", "PrometheusRule"), ("cert-manager.io", "v1", "Certificate"),
@@ -89,8 +92,13 @@ class Cluster:
             for name, one in self.all(version, kind, namespace).items()
             if not _ready(kind, one)
         ]
-        claims = self.all("v1", "PersistentVolumeClaim", namespace)
-        return found + [f"claim {name}" for name, one in claims.items() if one["status"].get("phase") != "Bound"]
+        served = {
+            one["metadata"]["labels"]["kubernetes.io/service-name"]
+            for one in self.client.list("discovery.k8s.io/v1", "EndpointSlice", namespace)
+            if one.get("ports") and any(point["conditions"]["ready"] for point in one.get("endpoints") or ())
+        }
+        services = {name for name, one in self.all("v1", "Service", namespace).items() if one["spec"].get("selector")}
+        return found + [f"Service/{name}" for name in sorted(services - served)]
 
     def ready(self, namespace: str) -> None:
         until(lambda: not self.unready(namespace), "all is ready", explain=lambda: self.explain(namespace))
@@ -145,8 +153,13 @@ class Cluster:
 
 def _ready(kind: str, one: Object) -> bool:
     status: Any = one.get("status", {})
-    if kind == "Job":
-        return any(each["type"] == "Complete" and each["status"] == "True" for each in status.get("conditions", ()))
+    match kind:
+        case "Job":
+            return any(each["type"] == "Complete" and each["status"] == "True" for each in status.get("conditions", ()))
+        case "PersistentVolumeClaim":
+            return bool(status.get("phase") == "Bound")
+        case "PodDisruptionBudget":
+            return bool(status.get("currentHealthy", 0) >= max(status.get("desiredHealthy", 0), 1))
     wanted = one["spec"].get("replicas", 1)
     return bool(
         status.get("observedGeneration", 0) >= one["metadata"]["generation"]

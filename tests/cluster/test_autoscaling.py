@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ def hurried(folder: Path) -> list[Path]:
     return made
 
 
+@pytest.mark.skipif("CLUSTER_SLOW" not in os.environ, reason="two minutes of load: make cluster-test")
 @pytest.mark.timeout(900)
 def test_work_brings_pods_and_quiet_takes_them_away(cluster: Cluster, tmp_path: Path) -> None:
     """1, the most, 1; a process for each worker that the cluster runs; no photo is lost or other than it must be."""

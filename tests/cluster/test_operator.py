@@ -24,7 +24,7 @@ from tests.cluster.plane import configuration
 from tests.operator.house import campaign, condition, surrogate_set
 
 GROUP = "faceoff.dev/v1alpha1"
-OPERATIONS = int(os.environ.get("CLUSTER_OPERATIONS", "20"))
+OPERATIONS = 100 if "CLUSTER_SLOW" in os.environ else 20
 SETS, CAMPAIGNS = ("one", "two", "three"), ("alpha", "beta")
 OWNED = (
     ("apps/v1", "Deployment"), ("batch/v1", "Job"), ("batch/v1", "CronJob"), ("v1", "ConfigMap"), ("v1", "Service"),
