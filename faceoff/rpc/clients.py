@@ -101,18 +101,20 @@ class Client:
         while True:
             request = protection_pb2.WatchProtectionRequest(name=operations.to_name(job))
             call = self._photos.WatchProtection(request, timeout=LONGEST_CALL)
+            ended = False
             try:
                 with calling(self._peer):
-                    for response in call:
+                    for response in call:  # to its end: what is cancelled does not count as answered
                         operation = self._operation(response.operation)
+                        ended = operation.state.terminal
                         yield operation
-                        if operation.state.terminal:
-                            return
             except FaceOffError as error:
-                if error.reason is not Reason.DEADLINE_TOO_SHORT:
+                if error.reason is not Reason.DEADLINE_TOO_SHORT and not ended:
                     raise
             finally:
                 call.cancel()
+            if ended:
+                return
 
     def wait(self, job: str) -> Operation:
         """The job when it has ended."""
