@@ -148,6 +148,11 @@ def test_no_rule_is_in_error(prometheus: Prometheus) -> None:
     assert not [rule["name"] for rule in found if rule["health"] == "err"]
 
 
+def test_what_was_answered_does_not_count_as_cancelled(prometheus: Prometheus) -> None:
+    assert prometheus.samples('faceoff_requests_total{code="OK"} > 0')
+    assert not prometheus.samples('faceoff_requests_total{code=~"CANCELLED|0"} > 0')
+
+
 def test_the_alert_of_a_model_server_that_is_away_waits(prometheus: Prometheus) -> None:
     alerts = {alert["labels"]["alertname"]: alert["state"] for alert in prometheus.get("alerts")["alerts"]}
     assert alerts["FaceoffModelNotLoaded"] == "pending"
