@@ -66,5 +66,5 @@ def test_the_astronaut_through_the_page(browser: Browser, url: str, astronaut: b
 
 
 def _picture(data: bytes, name: str) -> None:
-    picture = Image.open(io.BytesIO(data)).convert("RGB").quantize(128)
+    picture = Image.open(io.BytesIO(data)).convert("RGB").quantize(96)
     picture.save(Path(PICTURES) / name, optimize=True)
