@@ -61,6 +61,8 @@ def connect(address: str, headers: Mapping[str, str] = MappingProxyType({}), tls
         # A call is tried again only while all that it has sent is kept, and gRPC keeps less than one face's crop.
         ("grpc.per_rpc_retry_buffer_size", MESSAGE_LIMIT),
         ("grpc.max_reconnect_backoff_ms", 5_000),
+        # While pods are replaced DNS may still say the old one: gRPC would not ask again for half a minute.
+        ("grpc.dns_min_time_between_resolutions_ms", 5_000),
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),
         # Services are reached directly; a proxy is for the world outside.
