@@ -198,6 +198,18 @@ def test_the_wire_is_cut_in_mid_stream(browser: Browser, there: House, closed: G
     assert wire.sent.count(b"POST /v1/protections") == 1
 
 
+def test_a_result_that_does_not_come_is_asked_for_again(alice: Visitor, photo: bytes) -> None:
+    """Or deleted: it is at the service all the same."""
+    alice.page.route("**/result", lambda route: route.abort())
+    alice.protect(("me.jpg", photo), ("you.jpg", photo))
+    alice.wait("failed", 2)
+    alice.button("Delete now: me.jpg").click()
+    alice.wait("deleted")
+    alice.page.unroute("**/result")
+    alice.button("Try again: you.jpg").click()
+    alice.wait("done")
+
+
 def test_an_answer_that_was_lost_is_no_second_job(browser: Browser, there: House, photo: bytes) -> None:
     with visiting(browser, there.http) as visitor:
         visitor.page.get_by_label("Your key").fill("carol")

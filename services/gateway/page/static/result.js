@@ -144,9 +144,9 @@ export class Result {
       const words = document.createElement("p");
       words.className = "help";
       words.textContent =
-        "The mask did not reach its goal on the networks that it was made with" +
-        (faces.length > 1 ? `, for ${missed} of ${faces.length} faces.` : ".") +
-        " A higher strength may.";
+        "On the networks that it was made with, the mask did not get as far as it aims to" +
+        (faces.length > 1 ? ` for ${missed} of ${faces.length} faces.` : ".") +
+        " A higher strength gets farther.";
       this.#part(".against").after(words);
     }
     this.#part(".legend").hidden = !verdicts.some(({ protected_score: score }) => score !== null);

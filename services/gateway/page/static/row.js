@@ -185,7 +185,7 @@ export class Row {
       hint: error.hint,
       actions: [
         ["Try again", () => this.protect()],
-        ["Remove", () => this.remove()],
+        this.#id ? ["Delete now", () => this.#destroy("Deleted")] : ["Remove", () => this.remove()],
       ],
     });
     this.#announce(`Not protected. ${error.message} ${error.hint}`);
