@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import http.client
 import json
+import signal
 import socket
 import subprocess
 import threading
@@ -39,7 +41,7 @@ class Client:
         self.warnings: list[str] = []
         self._socket = folder / "proxy"
         command = [tool("kubectl"), "proxy", f"--kubeconfig={kubeconfig}", f"--unix-socket={self._socket}"]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=die_with_parent)
         self._local = threading.local()
         until(self._socket.exists, "the proxy answers")
 
@@ -136,6 +138,11 @@ def of(document: Mapping[str, Any], subresource: str = "") -> str:
     """Where an object is that has its apiVersion and kind."""
     meta = document["metadata"]
     return path(document["apiVersion"], document["kind"], meta.get("namespace", ""), meta["name"], subresource)
+
+
+def die_with_parent() -> None:
+    """Linux: a test run that is killed leaves nothing running."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def until(

@@ -3,7 +3,6 @@ manager and scheduler, with certificates, RBAC and admission as in a cluster."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import socket
@@ -20,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.authority import authority
 from tests.chart.render import ROOT
-from tests.cluster.client import until
+from tests.cluster.client import die_with_parent, until
 
 MODULES = ROOT / "tests" / "cluster" / "tools"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "faceoff-control-plane"
@@ -92,7 +91,7 @@ class Plane:
     def _run(self, command: str, *flags: str) -> None:
         with (self._folder / f"{command}.log").open("ab") as log:
             self._processes[command] = subprocess.Popen(
-                [BINARIES / command, *flags], stdout=log, stderr=log, preexec_fn=_die_with_parent
+                [BINARIES / command, *flags], stdout=log, stderr=log, preexec_fn=die_with_parent
             )
 
     def _stop(self, name: str, how: signal.Signals) -> None:
@@ -154,8 +153,3 @@ def _free() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
     return port
-
-
-def _die_with_parent() -> None:
-    """Linux: a test run that is killed leaves nothing running."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)

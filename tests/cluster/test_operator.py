@@ -17,7 +17,7 @@ import yaml
 from services.operator import resources, specs
 from services.operator.pods import OWNER, REVISION
 from tests.chart.render import ROOT
-from tests.cluster.client import ApiError, Object, until
+from tests.cluster.client import ApiError, Object, die_with_parent, until
 from tests.cluster.cluster import Cluster
 from tests.cluster.nodes import CLASS
 from tests.cluster.plane import configuration
@@ -48,12 +48,15 @@ class Lab:
     def start(self) -> None:
         own = ["--health=http://127.0.0.1:0/", "--metrics-port=0"]
         with (self.cluster.folder / f"{self.namespace}.operator.log").open("ab") as log:
-            self.operators.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", "services.operator", *self._arguments, *own],
-                    env={**os.environ, "KUBECONFIG": str(self._kubeconfig)}, cwd=ROOT, stdout=log, stderr=log,
-                )
-            )  # fmt: skip
+            operator = subprocess.Popen(
+                [sys.executable, "-m", "services.operator", *self._arguments, *own],
+                env={**os.environ, "KUBECONFIG": str(self._kubeconfig)},
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+                preexec_fn=die_with_parent,
+            )
+        self.operators.append(operator)
 
     def kill(self) -> None:
         operator = self.operators.pop(0)
