@@ -77,7 +77,7 @@ def test_waiting_is_optional_and_ends(http: httpx2.Client, photo: bytes, attacke
 def test_cancelled_in_the_middle(http: httpx2.Client, photo: bytes, attacker: NoiseAttacker) -> None:
     attacker.stopped.clear()
     place = submit(http, photo, strength="strong").headers["location"]
-    while http.get(place).json()["state"] != "running":
+    while (http.get(place).json().get("progress") or {}).get("stage") != "attack":
         time.sleep(0.01)
     answer = http.post(f"{place}:cancel")
     assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
