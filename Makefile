@@ -30,12 +30,15 @@ demo: models ## Protect a real photo and say where it is
 test: models ## Everything the tests need, then the tests
 	$(BIN)/python -m pytest
 
-.PHONY: chaos cluster-tools fuzz
+.PHONY: chaos cluster-tools fairness fuzz
 cluster-tools: $(SETUP) ## helm and kubectl for the chart's tests (they skip without)
 	scripts/cluster-tools.sh
 
 chaos: $(SETUP) ## Workers and broker killed and stopped at random for five minutes
 	CHAOS_SECONDS=300 $(BIN)/python -m pytest tests/chaos
+
+fairness: $(SETUP) ## 100,000 photos of one tenant and one of another, on a real broker
+	FAIRNESS_PHOTOS=100000 $(BIN)/python -m pytest tests/services/jobs/test_load.py -k on_the_broker
 
 fuzz: $(SETUP) ## Ten minutes of broken photos
 	FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/fuzz
