@@ -4,6 +4,7 @@ import { AGAINST, clock, outcome, span, sum } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const AMPLIFIED = 10;
+const GREY = 128;
 const NARROW = 0.03; // below the threshold by less than this is only just below
 const MOST_SIDE = 1600; // of the difference's picture
 const REMIND = [
@@ -118,9 +119,9 @@ export class Result {
     for (let at = 0; at < a.data.length; at += 4) {
       let most = 0;
       for (let channel = at; channel < at + 3; channel += 1) {
-        const difference = Math.abs(a.data[channel] - b.data[channel]);
-        most = Math.max(most, difference);
-        b.data[channel] = difference * AMPLIFIED;
+        const difference = b.data[channel] - a.data[channel];
+        most = Math.max(most, Math.abs(difference));
+        b.data[channel] = GREY + difference * AMPLIFIED;
       }
       b.data[at + 3] = 255;
       largest = Math.max(largest, most);
@@ -131,7 +132,7 @@ export class Result {
     canvas.getContext("2d").putImageData(b, 0, 0);
     const share = ((400 * changed) / a.data.length).toFixed(1);
     words.textContent =
-      `Every difference is shown ${AMPLIFIED} times stronger than it is; black is unchanged. ${share} % of the pixels ` +
+      `Every difference is shown ${AMPLIFIED} times stronger than it is; grey is unchanged. ${share} % of the pixels ` +
       `changed, by at most ${largest} of 255 levels.` +
       (scale < 1 ? " Shown from a sample of the pixels, as the photo is large." : "");
   }
