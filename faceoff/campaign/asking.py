@@ -15,6 +15,7 @@ from faceoff.verify.ranks import rank
 from faceoff.verify.scores import best
 from faceoff.verify.victims.together import ask_all
 from faceoff.verify.victims.victim import Answer, Picture, Victim
+from faceoff.verify.views import window
 
 DEADLINE = 600.0
 """Seconds that one picture may take with all victims, their own waits and repeats included."""
@@ -27,13 +28,16 @@ class Strangers:
         self._settings, self._people = settings, people
         self._victims = _victims(settings)
 
-    def ask(self, names: Sequence[str], pair: Pair, probe: bytes, targeted: bool) -> dict[str, Row]:
-        """What each of them says of ``probe``. The best match of the person's other photos counts; where it failed, why."""
+    def ask(
+        self, names: Sequence[str], pair: Pair, probe: bytes, targeted: bool, cropped: bool = False
+    ) -> dict[str, Row]:
+        """What each of them says of ``probe``. The best match of the person's other photos counts; where it failed, why. A
+        ``cropped`` probe is compared with cropped photos, as in the paper's A.5."""
         if not names:
             return {}
         own, others = self._references(pair, targeted)
         shots = [*own, *others.values()]
-        asked = [(Picture(_sendable(shot)), Picture(probe)) for shot in shots]
+        asked = [(Picture(_cropped(shot) if cropped else _sendable(shot)), Picture(probe)) for shot in shots]
         answers = ask_all({name: self._victims[name] for name in names}, asked, DEADLINE)
         return {name: self._said(said, len(own), list(others), pair, targeted) for name, said in answers.items()}
 
@@ -98,3 +102,7 @@ def _sendable(shot: Shot) -> bytes:
     """The photo's own bytes, or a PNG of it where victims would not know its format."""
     photo = image.decode(shot.data)
     return shot.data if photo.format in ("PNG", "JPEG") else write(image.to_bytes(photo.pixels))
+
+
+def _cropped(shot: Shot) -> bytes:
+    return write(image.to_bytes(image.decode(shot.data).pixels[window(shot.crop)]))

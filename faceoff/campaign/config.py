@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from faceoff.attacks.plans import RANGES
 from faceoff.campaign.people import Targets
@@ -18,6 +27,9 @@ from faceoff.types import Loss, Method, Metric, Plan, Reference
 MAX_BYTES = 1 << 20
 MAX_CELLS = 250_000
 """Refused above: at two hundredths of a second each, such a grid would take days."""
+
+CROPPED = "-cropped"
+"""How the name of an encoding ends whose pictures are the face alone."""
 
 MANY = 1000
 """The longest list that a campaign may hold."""
@@ -118,17 +130,28 @@ class Series(Strict):
 
 
 class Encoding(Strict):
-    """The file that a victim is given: ``quality`` and ``chroma`` are JPEG's, ``scale`` is of both sides."""
+    """The file that a victim is given: ``quality`` and ``chroma`` are JPEG's, ``scale`` is of both sides. ``cropped``: only the
+    square about the face is in it (paper A.5)."""
 
     format: Literal["png", "jpeg"] = "png"
     quality: Annotated[int, Field(ge=1, le=100)] = 75
     chroma: Literal["4:2:0", "4:4:4"] = "4:2:0"
     scale: Annotated[float, Field(gt=0, le=1)] = 1.0
+    cropped: bool = False
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Whole pictures are told as they were before there were others: cells' ids and manifests stay what they are."""
+        told: dict[str, Any] = dump(self)
+        if not self.cropped:
+            told.pop("cropped", None)
+        return told
 
     @property
     def name(self) -> str:
         kind = "png" if self.format == "png" else f"jpeg-{self.quality}-{self.chroma.replace(':', '')}"
-        return kind if self.scale == 1 else f"{kind}-x{self.scale:g}"
+        scaled = kind if self.scale == 1 else f"{kind}-x{self.scale:g}"
+        return scaled + CROPPED if self.cropped else scaled
 
 
 class Victims(Strict):

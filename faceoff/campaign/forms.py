@@ -13,6 +13,7 @@ from faceoff import image
 from faceoff.rooms import Detector
 from faceoff.types import Box, Bytes, Crop, Photo
 from faceoff.verify.scores import same_place
+from faceoff.verify.views import window
 
 
 def write(levels: Bytes, container: str = "PNG", scale: float = 1.0, **options: object) -> bytes:
@@ -25,10 +26,15 @@ def write(levels: Bytes, container: str = "PNG", scale: float = 1.0, **options: 
     return file.getvalue()
 
 
-def find(data: bytes, like: Crop, photo: Photo, detector: Detector) -> Crop | None:
-    """The face of ``photo`` that was cut out as ``like``, found anew in the file ``data`` at whatever size that has."""
+def find(data: bytes, like: Crop, photo: Photo, detector: Detector, cropped: bool = False) -> Crop | None:
+    """The face of ``photo`` that was cut out as ``like``, found anew in the file ``data`` at whatever size that has. The file
+    shows the photo, or only the square about the face where it is ``cropped``."""
     seen = image.decode(data, max_bytes=len(data))
-    x, y = seen.width / photo.width, seen.height / photo.height
+    rows, columns = window(like) if cropped else (slice(None), slice(None))
+    top, bottom, _ = rows.indices(photo.height)
+    left, right, _ = columns.indices(photo.width)
+    x, y = seen.width / (right - left), seen.height / (bottom - top)
     box = like.face.box
-    there = replace(like, face=replace(like.face, box=Box(box.x * x, box.y * y, box.width * x, box.height * y)))
+    moved = Box((box.x - left) * x, (box.y - top) * y, box.width * x, box.height * y)
+    there = replace(like, face=replace(like.face, box=moved))
     return same_place(there, detector.detect(seen))

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from faceoff.campaign import tables
+from faceoff.campaign.config import CROPPED
 from faceoff.campaign.figures import Level, Value, curves
 from faceoff.campaign.journal import Row
 from faceoff.campaign.tables import Line
@@ -48,6 +49,7 @@ def sections(manifest: Mapping[str, Any], rows: Sequence[Row], labels: Mapping[s
         _shift(masks),
         _runtime(first, manifest),
         _encodings(first),
+        _cropped(first, masks, clean),
         _groups(first, labels),
         _later(rows),
     ]
@@ -148,7 +150,7 @@ def _confidence(masks: Sequence[Line], clean: Sequence[Line]) -> Section:
     """Figures 5 to 8."""
 
     def levels(victim: str) -> list[Level]:
-        return [(TAU, "the victim's threshold"), *_clean_level(clean, victim, "confidence", "clean photos")]
+        return _confidence_levels(clean, victim)
 
     def value(line: Line) -> Line:
         found: Line = line["confidence"]
@@ -273,6 +275,29 @@ def _encodings(rows: Sequence[Row]) -> Section | None:
     return Section("Encodings (paper Figure 14)", words, tuple(figures), header, table)
 
 
+def _cropped(rows: Sequence[Row], masks: Sequence[Line], clean: Sequence[Line]) -> Section | None:
+    """Figures 16 to 19."""
+    ours, clean = ([line for line in lines if line["encoding"].endswith(CROPPED)] for lines in (masks, clean))
+    if not ours:
+        return None
+    figures = _drawn(
+        ours, "Confidence of cropped pictures against the norm", lambda line: line["confidence"], "l2",
+        "matching confidence", lambda victim: _confidence_levels(clean, victim),
+    )  # fmt: skip
+    table = tuple(
+        (line["series"], line["encoding"], line["victim"], f"{line['alpha']:g}", number(line["difference"], "+.4f"),
+         share(line["lower"]))
+        for line in tables.cropped(rows)
+    )  # fmt: skip
+    words = (
+        "Victims are shown the square about the face alone. The table has the same mask's confidence there less that in the "
+        "whole picture: below zero, it hides more where the face is cut out. Masks that are not evidence both ways are left "
+        "out; the tables above have the rates of each."
+    )
+    header = ("plan", "as", "victim", "alpha", "difference", "lower")
+    return Section("Cropped pictures (paper A.5, Figures 16 to 19)", words, tuple(figures), header, table)
+
+
 def _groups(rows: Sequence[Row], labels: Mapping[str, str]) -> Section | None:
     """Section 8.1."""
     if not labels:
@@ -365,16 +390,23 @@ def _drawn(
 
 def _first_encoding(lines: Sequence[Line]) -> list[Line]:
     """PNG where it is there: figures are of one encoding."""
-    names = sorted({line["encoding"] for line in lines}, key=lambda name: (name != "png", name))
-    return [line for line in lines if line["encoding"] == names[0]]
+    names = sorted(
+        {line["encoding"] for line in lines},
+        key=lambda name: (name.endswith(CROPPED), name.removesuffix(CROPPED) != "png", name),
+    )
+    return [line for line in lines if line["encoding"] in names[:1]]
 
 
 def _victims(lines: Sequence[Line]) -> list[str]:
     return sorted({line["victim"] for line in lines})
 
 
+def _confidence_levels(clean: Sequence[Line], victim: str) -> list[Level]:
+    return [(TAU, "the victim's threshold"), *_clean_level(clean, victim, "confidence", "clean photos")]
+
+
 def _clean_level(clean: Sequence[Line], victim: str, name: str, what: str) -> list[Level]:
-    for line in clean:
+    for line in _first_encoding(clean):  # as the curves
         found = line[name]
         height = found.get("share", found.get("mean"))
         if line["victim"] == victim and height is not None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from faceoff.campaign.config import CROPPED
 from faceoff.campaign.journal import Row
 from faceoff.errors import FaceOffError, Reason
 from faceoff.verify.rates import CHANCE, COUNTED, rank_chance, share
@@ -158,16 +159,26 @@ def runtimes(rows: Sequence[Row]) -> list[Line]:
     ]
 
 
-def encodings(rows: Sequence[Row], base: str = "png") -> list[Line]:
-    """For each other encoding, plan, alpha and victim: its confidence less that of the same mask as ``base`` (paper Figure 14:
-    below zero, that encoding hides more)."""
+def encodings(rows: Sequence[Row]) -> list[Line]:
+    """For each other encoding of whole pictures, plan, alpha and victim: its confidence less that of the same mask as PNG
+    (paper Figure 14: below zero, that encoding hides more)."""
+    return _differences([row for row in rows if not row["encoding"].endswith(CROPPED)], lambda name: "png")
+
+
+def cropped(rows: Sequence[Row]) -> list[Line]:
+    """The same of cropped pictures, less the whole ones in the same encoding (paper A.5)."""
+    return _differences(rows, lambda name: name.removesuffix(CROPPED))
+
+
+def _differences(rows: Sequence[Row], base: Callable[[str], str]) -> list[Line]:
+    """Each encoding's confidence less that of the same mask in its ``base``."""
     evidence = [row for row in counted(rows) if row["line"] == "mask"]
-    key = ("series", "kappa", "epsilon", "iterations", "loss", "alpha", "victim", "person", "photo", "target")
-    plain = {_key(row, key): row for row in evidence if row["encoding"] == base}
+    by_look = {(*_mask_seen(row), row["encoding"]): row for row in evidence}
     groups: dict[tuple[Any, ...], list[float]] = {}
     for row in evidence:
-        twin = plain.get(_key(row, key))
-        if row["encoding"] != base and twin is not None:
+        name = base(row["encoding"])
+        twin = by_look.get((*_mask_seen(row), name))
+        if row["encoding"] != name and twin is not None:
             what = (row["series"], row["encoding"], row["victim"], row["alpha"])
             groups.setdefault(what, []).append(row["score"] - twin["score"])
     return [
@@ -263,8 +274,13 @@ def _mean(values: Sequence[float]) -> Line:
     }
 
 
-def _key(row: Row, names: Sequence[str]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in names)
+def _mask_seen(row: Row) -> tuple[Any, ...]:
+    """Which mask, how much amplified, one victim was shown."""
+    names = (
+        *("series", "method", "kappa", "epsilon", "iterations", "loss", "rms_budget"),
+        *("alpha", "victim", "person", "photo", "target"),
+    )
+    return (*(row[name] for name in names), *row["surrogates"])
 
 
 def _dates(rows: Sequence[Row]) -> str:

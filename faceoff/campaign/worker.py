@@ -28,6 +28,7 @@ from faceoff.rooms import Report
 from faceoff.types import Bytes, Crop, Mask, MaskOutcome, Outcome, Photo, Priority, Progress
 from faceoff.types import Encoding as Container
 from faceoff.verify.scores import outcome, score, today
+from faceoff.verify.views import window
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class Worker:
                 if look.alpha == alpha:
                     data = self._folder.picture(job, look)
                     if data is None:
-                        data = _encode(levels, look.encoding)
+                        data = _encode(levels, crop, look.encoding)
                         self._folder.write_picture(job, look, data)
                     shown.append(Shown(look, data, facts))
         return shown
@@ -155,7 +156,8 @@ class Worker:
 
     def _asked(self, job: Job, photo: Photo, shown: Sequence[Shown], task: Task) -> list[Row]:
         """A row for each victim of each picture."""
-        found = [find(picture.data, self._shot(job).crop, photo, self._house.detector) for picture in shown]
+        like, detector = self._shot(job).crop, self._house.detector
+        found = [find(picture.data, like, photo, detector, picture.look.encoding.cropped) for picture in shown]
         moved = self._moved(job, found) if task.earlier is None else [{} for _ in shown]
         rows = []
         for name in self._campaign.victims.local:
@@ -165,7 +167,8 @@ class Worker:
                     rows.append(self._row(job, picture, name, task, more | self._local(job, name, sight)))
         for picture, more in zip(shown, moved, strict=True):
             names = [name for name in self._campaign.victims.remote if name in task.wanted.get(picture.look.id, ())]
-            for name, said in self._strangers.ask(names, job.pair, picture.data, bool(job.plan.target)).items():
+            targeted, cropped = bool(job.plan.target), picture.look.encoding.cropped
+            for name, said in self._strangers.ask(names, job.pair, picture.data, targeted, cropped).items():
                 rows.append(self._row(job, picture, name, task, more | said))
         return rows
 
@@ -281,7 +284,9 @@ def _amplified(photo: Photo, crop: Crop, mask: Stored | None, alpha: float, rms:
     return image.to_bytes(image.decode(made.data, len(made.data)).pixels), facts
 
 
-def _encode(levels: Bytes, encoding: Encoding) -> bytes:
+def _encode(levels: Bytes, crop: Crop, encoding: Encoding) -> bytes:
+    if encoding.cropped:
+        levels = levels[window(crop)]
     if encoding.format == "png":
         return write(levels, "PNG", encoding.scale)
     return write(levels, "JPEG", encoding.scale, quality=encoding.quality, subsampling=encoding.chroma)

@@ -43,11 +43,16 @@ def _saved(pixels: Float, view: View) -> bytes:
 def cut(photo: Photo, crop: Crop, scale: float) -> tuple[bytes, Box]:
     """The square that ``crop`` shows, out of a ``photo`` that is ``scale`` times the crop's own, as a PNG of the photo's very
     pixels, and where the face's box is in it."""
-    way, box = crop.transform, resized(crop.face.box, scale)
-    top, left, side = (round(value * scale) for value in (way.top, way.left, way.side))
-    rows = slice(max(top, 0), max(top + side, 1))
-    columns = slice(max(left, 0), max(left + side, 1))
+    rows, columns = window(crop, scale)
+    box = resized(crop.face.box, scale)
     return _png(photo.pixels[rows, columns]), replace(box, x=box.x - columns.start, y=box.y - rows.start)
+
+
+def window(crop: Crop, scale: float = 1.0) -> tuple[slice, slice]:
+    """The rows and columns that ``crop`` shows of a photo that is ``scale`` times the crop's own; they may end beyond it."""
+    way = crop.transform
+    top, left, side = (round(value * scale) for value in (way.top, way.left, way.side))
+    return slice(max(top, 0), max(top + side, 1)), slice(max(left, 0), max(left + side, 1))
 
 
 def resized(box: Box, scale: float) -> Box:

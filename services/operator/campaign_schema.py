@@ -31,6 +31,9 @@ SCHEMA: dict[str, Any] = json.loads(
       ],
       "type": "string"
      },
+     "cropped": {
+      "type": "boolean"
+     },
      "format": {
       "enum": [
        "png",

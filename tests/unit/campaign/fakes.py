@@ -26,12 +26,14 @@ NAMES = ("ada", "bea", "cleo", "dora")
 DIM = 12
 
 
-def folder(root: Path, people: Sequence[str] = NAMES, shots: int = 4) -> Path:
-    """A folder of people: every photo of one is the same soft picture with a little noise."""
+def folder(root: Path, people: Sequence[str] = NAMES, shots: int = 4, wide: int = 0) -> Path:
+    """A folder of people: every photo of one is the same soft picture with a little noise, and ``wide`` pixels of grey to its
+    right."""
     for number, name in enumerate(people):
         (root / name).mkdir(parents=True)
         coarse = np.random.default_rng(number).uniform(0.25, 0.75, (8, 8, 3)).astype(np.float32)
         picture = np.kron(coarse, np.ones((12, 12, 1), np.float32))
+        picture = np.pad(picture, ((0, 0), (0, wide), (0, 0)), constant_values=0.5)
         for shot in range(shots):
             noise = np.random.default_rng((number, shot)).normal(0, 0.02, picture.shape)
             file = io.BytesIO()

@@ -103,6 +103,14 @@ def test_what_decides_leaves_out_names_and_places() -> None:
     assert parse(content(Path("a"), seed=1), Path("file.yaml")).decisive() != one.decisive()
 
 
+def test_a_whole_picture_is_told_as_before_there_were_cropped_ones() -> None:
+    assert config.Encoding().model_dump() == {"format": "png", "quality": 75, "chroma": "4:2:0", "scale": 1.0}
+    cropped = config.Encoding(scale=0.5, cropped=True)
+    assert cropped.model_dump()["cropped"] is True
+    assert cropped.name == "png-x0.5-cropped"
+    assert config.Encoding.model_validate(cropped.model_dump()) == cropped
+
+
 def test_there_is_a_schema() -> None:
     schema = config.Campaign.model_json_schema()
     assert schema["additionalProperties"] is False

@@ -104,6 +104,30 @@ def test_encodings_are_compared_mask_by_mask() -> None:
     assert (line["difference"]["n"], line["lower"]["share"]) == (1, 0.0)
 
 
+def test_encodings_of_other_surrogates_are_no_twins() -> None:
+    rows = [row(score=0.3), row(score=0.9, surrogates=["g"]), row(score=0.4, encoding="jpeg-75-420")]
+    (line,) = tables.encodings(rows)
+    assert line["difference"]["mean"] == pytest.approx(0.1)
+
+
+def test_cropped_pictures_are_compared_with_whole_ones_in_their_encoding() -> None:
+    rows = [
+        row(score=0.3),
+        row(score=0.2, encoding="png-cropped"),
+        row(score=0.5, encoding="jpeg-75-420"),
+        row(score=0.9, encoding="jpeg-75-420-cropped"),
+        row(Outcome.NO_FACE_PROTECTED, score=None, encoding="png-cropped", photo=1),
+    ]
+    assert [(line["encoding"], line["difference"]["mean"]) for line in tables.cropped(rows)] == [
+        ("jpeg-75-420-cropped", 0.4),
+        ("png-cropped", -0.1),
+    ]
+    assert [line["encoding"] for line in tables.encodings(rows)] == ["jpeg-75-420"]
+    titles = [section.title for section in sections(MANIFEST, rows, {})]
+    assert "Cropped pictures (paper A.5, Figures 16 to 19)" in titles
+    assert not any("Cropped" in section.title for section in sections(MANIFEST, rows[:1], {}))
+
+
 def test_groups_differ_only_where_intervals_are_apart() -> None:
     def faces(person: str, moved: int, n: int) -> list[Row]:
         return [row(person=person, photo=index, rank=2 if index < moved else 1) for index in range(n)]

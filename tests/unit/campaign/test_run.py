@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from faceoff.campaign import journal
+from faceoff.campaign import journal, tables
 from faceoff.campaign.folder import Folder
 from faceoff.campaign.house import House
 from faceoff.campaign.journal import Row
@@ -65,6 +66,37 @@ def test_one_mask_serves_every_alpha_victim_and_encoding(people: Path, tmp_path:
     assert sum(attacker.faces) == 8
 
 
+def test_cropped_pictures_show_the_same_face_alone(tmp_path: Path) -> None:
+    people = folder(tmp_path / "people", wide=100)
+    encodings = [
+        {"format": "png"},
+        {"format": "png", "cropped": True},
+        {"format": "jpeg", "scale": 0.5, "cropped": True},
+    ]
+    out = tmp_path / "out"
+    run(campaign(people, encodings=encodings, alphas=[8]), out, house, quiet=True)
+    whole, cropped, small = (
+        {(row["line"], row["victim"], row["person"], row["photo"], row.get("kappa")): row for row in table(out)
+         if row["encoding"] == name}
+        for name in ("png", "png-cropped", "jpeg-75-420-x0.5-cropped")
+    )  # fmt: skip
+    assert set(whole) == set(cropped) == set(small)
+    assert len(whole) == (4 + 8) * 2
+    for key, row in whole.items():
+        assert cropped[key]["score"] == pytest.approx(row["score"], abs=0.02)
+        if row["line"] == "mask":
+            assert cropped[key]["clean_score"] is not None
+            sizes = [
+                Image.open(next(out.glob(f"pictures/*/{found[key]['look']}.*"))).size for found in (whole, cropped)
+            ]
+            assert sizes[0] == (196, 96)
+            assert sizes[1][0] < 150
+            assert sizes[1][1] == 96
+    differences = tables.cropped(journal.read(out / "rows.jsonl"))
+    assert {line["encoding"] for line in differences} == {"png-cropped"}
+    assert all(abs(line["difference"]["mean"]) < 0.02 for line in differences)
+
+
 def test_killed_at_twenty_moments_the_table_is_the_same(undisturbed: Path, people: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.unit.campaign.kill", str(people), str(tmp_path), "1"]
     subprocess.run(command, cwd=ROOT, capture_output=True, timeout=250, check=True)
@@ -117,6 +149,7 @@ def test_a_lost_or_broken_mask_is_computed_again(undisturbed: Path, people: Path
     ("changes", "words"),
     [
         ({"alphas": [1, 3, 9]}, "`alphas` is [1.0, 3.0, 9.0], there it was [1.0, 3.0, 8.0]"),
+        ({"encodings": [{"format": "png", "cropped": True}]}, "`encodings` is [{"),
         ({"seed": 3}, "`seed` is 3, there it was 0"),
         ({"victims": {"local": ["v1", "v3"]}}, "`victims`"),
     ],

@@ -18,7 +18,7 @@ from faceoff.testing.faults import Fault
 from faceoff.testing.lookalike import LookAlike, settings
 from faceoff.types import Box, Float, Outcome
 from faceoff.verify.rates import COUNTED
-from tests.unit.campaign.fakes import Detector, Networks, campaign, house
+from tests.unit.campaign.fakes import Detector, Networks, campaign, folder, house
 
 TERMS = (
     "price: {amount: 0.001, currency: USD, as_of: 2026-01-01}, limits: {daily: 1, monthly: 10}, rate: 1000, timeout: 30"
@@ -69,6 +69,31 @@ def test_services_judge_as_networks_do(people: Path, tmp_path: Path, asked: dict
     billed = len(server.billed)
     assert run(campaign(people, **asked), out, house, quiet=True)["new"] == 0
     assert len(server.billed) == billed
+
+
+def test_a_cropped_picture_is_compared_with_a_cropped_photo(tmp_path: Path, asked: dict[str, Any]) -> None:
+    people = folder(tmp_path / "people", wide=100)
+    asked["encodings"] = [{"format": "png"}, {"format": "png", "cropped": True}]
+    sizes = set()
+
+    def noted(data: bytes) -> list[tuple[Box, Float]]:
+        sizes.add(image.decode(data).width)
+        return embed(data)
+
+    with LookAlike(noted, threshold=0.6) as server:
+        keys = tmp_path / "others"
+        keys.mkdir()
+        file = settings(keys, server.url, server.keys, TERMS)
+        asked["victims"] |= {"file": str(file)}
+        one = asked | {"alphas": [8], "encodings": asked["encodings"][1:]}
+        run(campaign(people, **one), tmp_path / "cropped", house, quiet=True)
+        assert len(sizes) == 1
+        assert 196 not in sizes
+        run(campaign(people, **asked), tmp_path / "both", house, quiet=True)
+    assert len(sizes) == 2
+    found = rows(tmp_path / "both")
+    assert {row["encoding"] for row in found} == {"png", "png-cropped"}
+    assert {row["outcome"] for row in found if row["line"] == "clean"} == {Outcome.NOT_TRANSFERRED}
 
 
 def test_ranks_are_among_all_people(people: Path, tmp_path: Path, asked: dict[str, Any]) -> None:
