@@ -43,7 +43,16 @@ fairness: $(SETUP) ## 100,000 photos of one tenant and one of another, on a real
 fuzz: $(SETUP) ## Ten minutes of broken photos
 	FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/fuzz
 
-.PHONY: images containers
+.PHONY: up load capacity images containers control-plane cluster-test
+up: $(SETUP) ## The whole cluster on this machine: services, NATS, Prometheus (UP="--workers 2")
+	@$(BIN)/python scripts/up.py $(UP)
+
+load: models ## Load through real NATS and Prometheus, every service replaced meanwhile, and make up with real networks
+	LOAD_SECONDS=10 LOAD_NETWORKS=1 $(BIN)/python -m pytest tests/load
+
+capacity: $(SETUP) ## docs/capacity.md from benchmarks/results*.jsonl
+	$(BIN)/python -m benchmarks.capacity
+
 images: ## Our seven images, with podman or docker (BASE=IMAGE: another Python to stand on)
 	scripts/images.sh
 
