@@ -43,6 +43,12 @@ fairness: $(SETUP) ## 100,000 photos of one tenant and one of another, on a real
 fuzz: $(SETUP) ## Ten minutes of broken photos
 	FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/fuzz
 
+control-plane: ## etcd and Kubernetes' own API server, scheduler, controllers, built with Go (a quarter of an hour, once)
+	scripts/control-plane.sh
+
+cluster-test: cluster-tools control-plane ## Chart, operator and autoscaler on that control plane, or on FACEOFF_CLUSTER_KUBECONFIG
+	CLUSTER_SLOW=1 $(BIN)/python -m pytest tests/cluster
+
 .PHONY: up load capacity images containers control-plane cluster-test
 up: $(SETUP) ## The whole cluster on this machine: services, NATS, Prometheus (UP="--workers 2")
 	@$(BIN)/python scripts/up.py $(UP)
