@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,15 +39,26 @@ def data() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def rooms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rooms]:
-    """The surrogate ``a`` and its twin ``b`` in a model server, and the rooms over it."""
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The surrogate ``a`` and its twin ``b``."""
     store = tmp_path_factory.mktemp("store")
     export(tiny.network_set("a"), store / "a" / "1")
     shutil.copytree(store / "a", store / "b")
+    return store
+
+
+@pytest.fixture(scope="module")
+def networks(store: Path) -> Iterator[ServingNetworks]:
     with start(store) as model_server, ServingNetworks(model_server.address) as networks:
-        detector = MtcnnDetector()
-        attacker = LocalAttacker(networks, CARDS.__getitem__)
-        yield Rooms(detector, attacker, LocalAmplifier(), LocalVerifier(networks, detector, list(CARDS.values())))
+        yield networks
+
+
+@pytest.fixture(scope="module")
+def rooms(networks: ServingNetworks) -> Rooms:
+    """The rooms over a model server."""
+    detector = MtcnnDetector()
+    attacker = LocalAttacker(networks, CARDS.__getitem__)
+    return Rooms(detector, attacker, LocalAmplifier(), LocalVerifier(networks, detector, list(CARDS.values())))
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +82,18 @@ def test_a_face_is_protected_and_the_result_is_this_process_own(client: Client, 
     local = pipeline.protect(data, REQUEST, rooms, ignore)
     assert plain(remote.candidate) == plain(local.candidate)
     assert plain(remote.verdicts) == plain(local.verdicts)
+
+
+def test_a_new_version_takes_over_while_photos_are_protected(
+    client: Client, networks: ServingNetworks, store: Path, data: bytes
+) -> None:
+    """The surrogate's next version is the same network, so that every photo must come out the same, whenever it was made."""
+    results = [plain(client.protect(data, REQUEST, ignore, 120).candidate)]
+    with ThreadPoolExecutor(2) as pool:
+        shutil.copytree(store / "a" / "1", store / "a" / ".writing").rename(store / "a" / "2")
+        while networks.version("a") != "2" or len(results) < 5:
+            results += pool.map(lambda _: plain(client.protect(data, REQUEST, ignore, 120).candidate), range(2))
+    assert all(result == results[0] for result in results)
 
 
 def test_a_photo_without_a_face(client: Client) -> None:
