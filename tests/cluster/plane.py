@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import urllib.error
@@ -17,6 +16,7 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from faceoff.cli.serve import free_port
 from tests.authority import authority
 from tests.chart.render import ROOT
 from tests.cluster.client import die_with_parent, until
@@ -39,14 +39,14 @@ class Plane:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._processes = folder, dict[str, subprocess.Popen[bytes]]()
-        self._port, self._etcd = _free(), _free()
+        self._port, self._etcd = free_port(), free_port()
         self._authority = authority("cluster")
         self._front = authority("front").issue(folder / "front")  # of the API server before aggregated ones
         self.kubeconfig = self._identity("admin", "system:masters")
         self._keys()
 
     def start(self) -> None:
-        etcd, peer = f"http://127.0.0.1:{self._etcd}", f"http://127.0.0.1:{_free()}"
+        etcd, peer = f"http://127.0.0.1:{self._etcd}", f"http://127.0.0.1:{free_port()}"
         self._run(
             "etcd", f"--data-dir={self._folder / 'etcd'}", f"--listen-client-urls={etcd}", f"--advertise-client-urls={etcd}",
             f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=default={peer}",
@@ -144,12 +144,5 @@ def _component(kubeconfig: Path) -> tuple[str, ...]:
     return (
         f"--kubeconfig={kubeconfig}", f"--authentication-kubeconfig={kubeconfig}",
         f"--authorization-kubeconfig={kubeconfig}", "--leader-elect=false", "--bind-address=127.0.0.1",
-        f"--secure-port={_free()}",
+        f"--secure-port={free_port()}",
     )  # fmt: skip
-
-
-def _free() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port

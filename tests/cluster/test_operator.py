@@ -8,12 +8,14 @@ import re
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 
+from faceoff.cli.serve import free_port
 from services.operator import resources, specs
 from services.operator.pods import OWNER, REVISION
 from tests.chart.render import ROOT
@@ -43,10 +45,11 @@ class Lab:
         found = yaml.safe_load(cluster.run("kubectl", "config", "view", "--raw", "--minify"))["clusters"][0]["cluster"]
         token = {"token": cluster.token(namespace, pod["spec"]["serviceAccountName"])}
         self._kubeconfig.write_text(yaml.safe_dump(configuration(found, token)))
-        self.operators: list[subprocess.Popen[bytes]] = []
+        self.operators: list[tuple[subprocess.Popen[bytes], int]] = []
 
     def start(self) -> None:
-        own = ["--health=http://127.0.0.1:0/", "--metrics-port=0"]
+        metrics = free_port()
+        own = [f"--health=http://127.0.0.1:{free_port()}/", f"--metrics-port={metrics}"]
         with (self.cluster.folder / f"{self.namespace}.operator.log").open("ab") as log:
             operator = subprocess.Popen(
                 [sys.executable, "-m", "services.operator", *self._arguments, *own],
@@ -56,12 +59,23 @@ class Lab:
                 stderr=log,
                 preexec_fn=die_with_parent,
             )
-        self.operators.append(operator)
+        self.operators.append((operator, metrics))
 
     def kill(self) -> None:
-        operator = self.operators.pop(0)
+        operator, _ = self.operators.pop(0)
         operator.kill()
         operator.wait()
+
+    def looks(self) -> list[float]:
+        """How often each operator has looked at something."""
+        told = []
+        for _, port in self.operators:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+                lines = answer.read().decode().splitlines()
+            told.append(
+                sum(float(line.split()[-1]) for line in lines if line.startswith("faceoff_operator_reconciles_total{"))
+            )
+        return told
 
     def create(self, document: Object) -> None:
         self.client.create(document, self.namespace)
@@ -301,7 +315,7 @@ def test_it_may_do_no_more_than_it_must(lab: Lab) -> None:
 def test_two_operators_do_not_hinder_each_other(working: Lab) -> None:
     working.start()
     working.create(surrogate_set("both", replicas={"min": 1, "max": 3}))
-    working.until(lambda: working.settled("both"), "the set is served")
+    working.until(lambda: working.settled("both") and all(working.looks()), "the set is served, and both look at it")
     working.kill()
     working.client.merge(working.all("SurrogateSet")["both"], {"spec": {"version": "v2"}})
     working.until(lambda: working.settled("both"), "the other goes on alone")
