@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -70,9 +71,10 @@ class Client:
 
     def submit(self, data: bytes, request: Request, idempotency_key: str = "") -> Operation:
         """Give a photo to the server and come back for it. The same idempotency key with the same photo and request is the same
-        job, so that a call whose answer got lost can be repeated."""
+        job, so that a call whose answer got lost can be repeated. Without a key one is drawn."""
         _refuse_gallery(request)
-        metadata = (("idempotency-key", idempotency_key),) if idempotency_key else ()
+        # The channel itself repeats a call whose connection broke: also that is to be one job.
+        metadata = (("idempotency-key", idempotency_key or secrets.token_hex(16)),)
         parts = _upload(protection_pb2.CreateProtectionRequest, data, request)
         with calling(self._peer):
             message = self._photos.CreateProtection(parts, timeout=LONGEST_CALL, metadata=metadata)

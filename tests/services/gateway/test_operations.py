@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.longrunning import operations_pb2
@@ -13,13 +15,16 @@ from google.longrunning.operations_pb2_grpc import OperationsStub
 from google.protobuf import duration_pb2
 
 from faceoff.amplify import LocalAmplifier
-from faceoff.client import Client, Request, State
+from faceoff.client import Client, Operation, Request, State
 from faceoff.errors import FaceOffError, Reason
 from faceoff.pipeline import Rooms
+from faceoff.rpc import errors
 from faceoff.rpc.connect import Peer, calling, connect
 from faceoff.tenants import gate
+from faceoff.tenants.principal import Principal
 from faceoff.testing import BoxDetector, FixedVerifier, NoiseAttacker
 from faceoff.types import Loss, Plan, Progress
+from services.gateway.door import Door
 from tests.services.house import ByName, House, house
 
 FAST = Request(Plan(iterations=2))
@@ -71,6 +76,23 @@ def test_progress_is_watched_and_a_cancelled_job_stops(client: Client, photo: by
     assert (cancelled.state, cancelled.error and cancelled.error.reason) == (State.CANCELLED, Reason.CANCELLED)
     assert attacker.stopped.wait(5)
     assert client.cancel(job.id).state is State.CANCELLED
+
+
+def test_what_the_channel_sends_again_is_one_job(
+    there: House, client: Client, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept, accepted = Door.submit, []
+
+    def lose_the_answer(self: Door, caller: Principal, *what: Any) -> Operation:
+        accepted.append(accept(self, caller, *what).id)
+        if len(accepted) == 1:
+            raise FaceOffError(Reason.SERVICE_UNAVAILABLE, "The connection broke.")
+        return there.jobs.get(caller.tenant, accepted[-1])
+
+    monkeypatch.setattr(Door, "submit", lose_the_answer)
+    monkeypatch.setattr(errors, "to_status", partial(errors.to_status, retry=True))  # as where a connection breaks
+    job = client.submit(photo, FAST)
+    assert accepted == [job.id, job.id]
 
 
 def test_a_failed_job_says_why(client: Client, photo: bytes) -> None:
