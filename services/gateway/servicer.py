@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,12 +13,13 @@ from google.protobuf import empty_pb2
 
 from faceoff.errors import FaceOffError, Reason
 from faceoff.jobs.engine import Operation
-from faceoff.pipeline import Rooms, protect
+from faceoff.pipeline import Protection, Request, Rooms, protect
 from faceoff.rpc import convert, operations
 from faceoff.rpc.connect import Deadline
 from faceoff.rpc.server import remaining
 from faceoff.rpc.streams import stream
 from faceoff.v1 import protection_pb2, protection_pb2_grpc
+from services.gateway import upload
 from services.gateway.door import MOST_LISTED, Door
 from services.gateway.pool import Pool
 
@@ -37,7 +39,7 @@ class ProtectionServicer(protection_pb2_grpc.ProtectionServiceServicer):
     ) -> Iterator[protection_pb2.ProtectResponse]:
         caller = self._door.enter(context.invocation_metadata())
         rooms = self._rooms(Deadline.after(remaining(context)))
-        request, data = convert.from_upload(requests)
+        request, data = _uploaded(requests, context)
         with self._door.paid(caller, request, data) as (photo, reservation):
             request = replace(
                 request,
@@ -45,8 +47,10 @@ class ProtectionServicer(protection_pb2_grpc.ProtectionServiceServicer):
                 terms=replace(request.terms, tenant=caller.tenant),
             )
             for part in stream(context, lambda report: protect(data, request, rooms, report, lambda _: photo)):
+                if isinstance(part, Protection):
+                    # Paid when it is done, as a job is: whoever hangs up from here on has his photo, or most of it.
+                    self._door.accounts.settle(reservation, done=True)
                 yield from convert.to_protect(part)
-        self._door.accounts.settle(reservation, done=True)
 
     def CreateProtection(  # noqa: N802
         self, requests: Iterator[protection_pb2.CreateProtectionRequest], context: grpc.ServicerContext
@@ -54,7 +58,7 @@ class ProtectionServicer(protection_pb2_grpc.ProtectionServiceServicer):
         headers = context.invocation_metadata()
         key = "".join(str(value) for name, value in headers if name == "idempotency-key")
         caller = self._door.enter(headers, key)
-        request, data = convert.from_upload(requests)
+        request, data = _uploaded(requests, context)
         return operations.to_operation(self._door.submit(caller, request, data, key))
 
     def WatchProtection(  # noqa: N802
@@ -137,3 +141,17 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
             if time.monotonic() >= end or not context.is_active():
                 break
         return operations.to_operation(last)
+
+
+def _uploaded(
+    requests: Iterator[protection_pb2.ProtectRequest] | Iterator[protection_pb2.CreateProtectionRequest],
+    context: grpc.ServicerContext,
+) -> tuple[Request, bytes]:
+    """As faceoff.rpc.convert.from_upload; the call of a sender who is as slow as HTTP's may not be ends."""
+    clock = threading.Timer(upload.SECONDS, context.cancel)
+    clock.daemon = True
+    clock.start()
+    try:
+        return convert.from_upload(requests)
+    finally:
+        clock.cancel()

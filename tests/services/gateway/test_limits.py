@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
+from types import SimpleNamespace
 
+import grpc
 import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from faceoff import image
 from faceoff.amplify import LocalAmplifier
 from faceoff.errors import FaceOffError, Reason
+from faceoff.jobs import core
 from faceoff.jobs.engine import Limits
-from faceoff.pipeline import Rooms
+from faceoff.pipeline import Request, Rooms
 from faceoff.rpc import convert
+from faceoff.rpc.connect import connect
 from faceoff.tenants import gate
 from faceoff.testing import BoxDetector, FixedVerifier, NoiseAttacker
+from faceoff.types import Plan
 from faceoff.v1 import protection_pb2
-from services.gateway import web
+from faceoff.v1.protection_pb2_grpc import ProtectionServiceStub
+from services.gateway import upload, web
+from services.gateway.accounts import Accounts
+from services.gateway.door import Door
+from services.gateway.pool import Pool
+from services.gateway.servicer import ProtectionServicer
 from tests.services.house import ByName, House, house
 
 ALICE = {"Authorization": "Bearer alice"}
@@ -104,6 +116,48 @@ def test_a_silent_stream_is_kept_alive(rooms: Rooms, photo: bytes, monkeypatch: 
                 if line == ": still here":
                     break
         httpx2.delete(f"{there.http}{place}", headers=ALICE)
+
+
+def test_an_upload_over_grpc_has_a_clock(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "SECONDS", 0.2)
+    over = threading.Event()
+
+    def slow() -> Iterator[protection_pb2.CreateProtectionRequest]:
+        yield protection_pb2.CreateProtectionRequest(header=protection_pb2.ProtectHeader(strength="subtle"))
+        over.wait(20)
+
+    with house(lambda _: rooms, ByName()) as there, closing(connect(there.grpc, {"authorization": "Bearer a"})) as peer:
+        call = ProtectionServiceStub(peer.channel).CreateProtection.future(slow(), timeout=20)
+        try:
+            assert call.code() is grpc.StatusCode.CANCELLED
+        finally:
+            over.set()
+
+
+def test_a_result_is_paid_even_if_its_caller_hangs_up(rooms: Rooms, photo: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "tenants.yaml"
+    file.write_text("defaults: {quota: 100}\n")
+    parts = [
+        protection_pb2.ProtectRequest(header=convert.to_header(Request(Plan(iterations=2)))),
+        protection_pb2.ProtectRequest(chunk=photo),
+    ]
+    context = SimpleNamespace(
+        invocation_metadata=lambda: (("authorization", "Bearer alice"),),
+        time_remaining=lambda: 60.0,
+        add_callback=lambda _: True,
+        cancel=lambda: None,
+    )
+    with (
+        closing(core.in_memory()) as jobs,
+        closing(gate.Gate(gate.Settings(tenants=file), ["127.0.0.1:1"])) as entry,
+    ):
+        entry.authenticator = ByName()
+        door = Door(jobs, entry, Accounts(jobs, entry), image.decode, lambda _: rooms)
+        answers = ProtectionServicer(door, lambda _: rooms, Pool(entry.targets)).Protect(iter(parts), context)  # type: ignore[arg-type]
+        while not next(answers).HasField("result"):
+            pass
+        answers.close()  # type: ignore[attr-defined]
+        assert entry.limiter.used("alice") == pytest.approx(0.1536)
 
 
 PARTS = st.one_of(
