@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
@@ -41,31 +42,36 @@ time that `expires` says, or at once with DELETE. It lowers the chance of recogn
 
 
 class _Places:
-    """``most`` at once of what takes memory or a thread; more are refused. Of the event loop's thread only."""
+    """``most`` at once of what takes memory or a thread, three quarters of them for one tenant, so that none keeps all others
+    out; more are refused. Of the event loop's thread only."""
 
     def __init__(self, most: int) -> None:
-        self._free = most
+        self._most = most
+        self._taken: Counter[str] = Counter()
         self.threads = CapacityLimiter(most)
 
     @contextmanager
-    def one(self) -> Iterator[None]:
-        if not self._free:
+    def one(self, tenant: str) -> Iterator[None]:
+        if self._taken.total() >= self._most or self._taken[tenant] >= self._most * 3 // 4:
             raise FaceOffError(
                 Reason.OVERLOADED, "The gateway has as many requests as it can take.", "Try again.", retry_after=2.0
             )
-        self._free -= 1
+        self._taken[tenant] += 1
         try:
             yield
         finally:
-            self._free += 1
+            self._taken[tenant] -= 1
+            self._taken += Counter()  # forget who has none
 
 
 @dataclass(frozen=True)
 class Entrance:
-    """What the routes stand on. An upload may hold a photo and its references in memory; a watcher holds a thread."""
+    """What the routes stand on. An upload may hold a photo and its references in memory, a download a result, for as long as
+    its caller takes to read it; a watcher holds a thread."""
 
     door: Door
     uploads: _Places = field(default_factory=lambda: _Places(8))
+    downloads: _Places = field(default_factory=lambda: _Places(16))
     watchers: _Places = field(default_factory=lambda: _Places(64))
 
 
@@ -76,7 +82,7 @@ class Caller:
 
     async def watch(self, job: str) -> AsyncGenerator[Operation, None]:
         """The job every second or when it changes, until it has ended."""
-        with self.entrance.watchers.one():
+        with self.entrance.watchers.one(self.principal.tenant):
             changes = self.entrance.door.watch(self.principal, job, _LOOK)
             while operation := await to_thread.run_sync(next, changes, None, limiter=self.entrance.watchers.threads):
                 yield operation
@@ -112,6 +118,15 @@ class PageQuery(BaseModel):
 
 
 _Entered = Annotated[Caller, Depends(_enter)]
+
+
+async def _download(caller: _Entered) -> AsyncGenerator[Caller, None]:
+    """The caller, who has a place until the whole answer is sent."""
+    with caller.entrance.downloads.one(caller.principal.tenant):
+        yield caller
+
+
+_Downloading = Annotated[Caller, Depends(_download)]
 _Job = Annotated[str, Path(description="The operation's id.", max_length=64)]
 _PROBLEMS = (401, 403, 404, 422, 429, 503)
 router = APIRouter(responses=problems.documented(*_PROBLEMS))
@@ -166,7 +181,7 @@ async def create(
     ] = "",
 ) -> OperationModel:
     """Protect a photo. Options are query parameters or fields of the form."""
-    with caller.entrance.uploads.one():
+    with caller.entrance.uploads.one(caller.principal.tenant):
         sent = await upload.read(request)
         request_ = options.with_fields(query, sent.fields).request(sent.references)
         parent = {name: value for name, value in request.headers.items() if name == "traceparent"}
@@ -226,7 +241,7 @@ async def events(caller: _Entered, operation: _Job) -> StreamingResponse:
         **problems.documented(409),
     },
 )
-def result(caller: _Entered, operation: _Job) -> Response:
+def result(caller: _Downloading, operation: _Job) -> Response:
     """The protected photo. Of an operation that has failed, its problem."""
     known = caller.entrance.door.get(caller.principal, operation)
     if known.error:

@@ -85,9 +85,33 @@ def test_uploads_at_once_have_a_bound(rooms: Rooms, photo: bytes) -> None:
             line.sendall(f"{head}Content-Length: {len(photo)}\r\n\r\n".encode() + photo[:100])
         answer = _until(503, lambda: httpx2.post(f"{there.http}/v1/protections", content=photo, headers=PNG))
         assert answer.json()["reason"] == Reason.OVERLOADED
+        bob = PNG | {"Authorization": "Bearer bob"}  # whom alice does not keep out
+        assert httpx2.post(f"{there.http}/v1/protections", content=photo, headers=bob).status_code == 202
         stack.close()  # they break off
         assert _until(202, lambda: httpx2.post(f"{there.http}/v1/protections", content=photo, headers=PNG))
         assert len(httpx2.get(f"{there.http}/v1/operations", headers=ALICE).json()["operations"]) <= 3
+
+
+def test_downloads_at_once_have_a_bound(rooms: Rooms, photo: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = threading.Event()
+
+    def slowly(result: bytes) -> Iterator[bytes]:
+        yield result[:1]
+        read.wait(30)
+        yield result[1:]
+
+    monkeypatch.setattr(convert, "to_chunks", slowly)
+    with house(lambda _: rooms, ByName()) as there, ExitStack() as stack:
+        created = httpx2.post(f"{there.http}/v1/protections?wait=30s", content=photo, headers=PNG, timeout=60)
+        place = f"{there.http}{created.headers['location']}/result"
+        stack.callback(read.set)
+        for _ in range(12):
+            stream = stack.enter_context(httpx2.stream("GET", place, headers=ALICE, timeout=60))
+            assert stream.status_code == 200
+        refused = httpx2.get(place, headers=ALICE)
+        assert (refused.status_code, refused.json()["reason"]) == (503, Reason.OVERLOADED)
+        read.set()
+        assert _until(200, lambda: httpx2.get(place, headers=ALICE, timeout=60)).content
 
 
 def test_a_photo_too_large_is_refused_before_it_ends(rooms: Rooms) -> None:
