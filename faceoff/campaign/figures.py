@@ -62,7 +62,7 @@ def curves(
     """One panel a victim, one curve for each ``of``, ``value`` over ``along``, with rates' Wilson intervals and means' 95 %
     intervals as bands. ``axes`` are the axes' names, ``levels`` horizontal lines, ``bounded`` values lie in [0, 1]."""
     with mpl.rc_context(STYLE | {"svg.hashsalt": title}):
-        figure = Figure(figsize=(0.6 + 3.6 * len(panels), 3.4), layout="constrained")
+        figure = Figure(figsize=(0.5 + 2.7 * len(panels), 3.0), layout="constrained")
         places = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         names = list(dict.fromkeys(of(line) for line in lines))
         for place, victim in zip(places, panels, strict=True):
@@ -77,7 +77,12 @@ def curves(
             if bounded:
                 place.set_ylim(-0.03, 1.03)
         places[0].set_ylabel(axes[1])
-        places[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+        told: dict[str, Any] = {}  # a victim may lack a curve that another has
+        for place in places:
+            handles, labels = place.get_legend_handles_labels()
+            told |= dict(zip(labels, handles, strict=True))
+        figure.set_figheight(3.0 + 0.17 * len(told))
+        figure.legend(told.values(), told.keys(), loc="outside lower left")
         return _svg(figure, title)
 
 
@@ -115,4 +120,6 @@ def _svg(figure: Figure, title: str) -> str:
     text = text[text.index("<svg") :].replace(INK, "currentColor")
     prefix = re.sub(r"\W+", "-", title.lower())
     text = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{prefix}-", text)
-    return re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true">', text, count=1)
+    parts = dict(re.findall(r'(width|height|viewBox)="([^"]*)"', text[: text.index(">")]))
+    head = f'<svg width="{parts["width"]}" height="{parts["height"]}" viewBox="{parts["viewBox"]}" aria-hidden="true">'
+    return head + text[text.index(">") + 1 :]

@@ -20,18 +20,22 @@ _PAGE = """<!doctype html>
 <style>
 :root { color-scheme: light dark; --ink: #1c1c1e; --paper: #fff; --rule: #c8c8cc; }
 @media (prefers-color-scheme: dark) { :root { --ink: #ececf0; --paper: #161618; --rule: #48484c; } }
-body { color: var(--ink); background: var(--paper); font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 72rem;
-  padding: 1rem 1.25rem 4rem; }
+body { color: var(--ink); background: var(--paper); font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 90rem;
+  overflow-wrap: anywhere; padding: 1rem 1.25rem 4rem; }
 h1, h2 { line-height: 1.2; }
-figure { margin: 1.25rem 0; overflow-x: auto; }
-figure svg { width: 100%; min-width: 34rem; height: auto; max-height: 24rem; }
+p, ul { max-width: 60rem; }
+ul { padding-left: 1.25rem; }
+figure { margin: 1.25rem 0; }
+figure svg { display: block; }
 figcaption { font-size: .875rem; }
-.table { overflow-x: auto; }
+.wide { overflow-x: auto; }
+:focus-visible { outline: 2px solid; outline-offset: 2px; }
 table { border-collapse: collapse; font-size: .8125rem; font-variant-numeric: tabular-nums; }
-th, td { border-bottom: 1px solid var(--rule); padding: .25rem .625rem; text-align: left; white-space: nowrap; }
+th, td { border-bottom: 1px solid var(--rule); padding: .25rem .5rem; text-align: left; white-space: nowrap; }
 </style>
 </head>
 <body>
+<main>
 <h1>{{ name }}</h1>
 {% if claim %}<p>{{ claim }}</p>{% endif %}
 <p>{{ honest }}</p>
@@ -41,11 +45,11 @@ th, td { border-bottom: 1px solid var(--rule); padding: .25rem .625rem; text-ali
 <h2>{{ section.title }}</h2>
 <p>{{ section.words }}</p>
 {% for caption, svg in section.figures %}
-<figure role="img" aria-label="{{ caption }}; its numbers are in the table below">{{ svg | drawn }}<figcaption>{{ caption }}
-</figcaption></figure>
+<figure><div class="wide" role="img" tabindex="0" aria-label="{{ caption }}; its numbers are in the table below">
+{{ svg | drawn }}</div><figcaption>{{ caption }}</figcaption></figure>
 {% endfor %}
 {% if section.rows %}
-<div class="table" role="region" tabindex="0" aria-label="{{ section.title }}"><table>
+<div class="wide" role="region" tabindex="0" aria-label="{{ section.title }}"><table>
 <thead><tr>{% for cell in section.header %}<th scope="col">{{ cell }}</th>{% endfor %}</tr></thead>
 <tbody>
 {% for row in section.rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
@@ -54,6 +58,7 @@ th, td { border-bottom: 1px solid var(--rule); padding: .25rem .625rem; text-ali
 {% endif %}
 </section>
 {% endfor %}
+</main>
 </body>
 </html>
 """

@@ -15,7 +15,7 @@ _FILES = ("index.html", "report.md", "table.csv")
 _PLOT = re.compile(r"plot-([1-9][0-9]?)\.svg")
 _MOST_ROWS = 2000
 _MOST_BYTES = 32_000_000
-_FIGURE = re.compile(r'<figure role="img" aria-label="([^"]*)">\s*(<svg .*?</svg>)', re.DOTALL)
+_FIGURE = re.compile(r'<(?:figure|div)[^>]* role="img"[^>]* aria-label="([^"]*)">\s*(<svg .*?</svg>)', re.DOTALL)
 _TITLE = re.compile(r"<h1>(.*?)</h1>(?:\s*<p>(.*?)</p>)?", re.DOTALL)
 _ALONE = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" color="#1c1c1e" '
 
