@@ -116,7 +116,7 @@ def _svg(figure: Figure, title: str) -> str:
     """Without a declaration or a date, its text in the page's own colour, and no id that another figure has too."""
     file = io.StringIO()
     figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    text: Any = file.getvalue()
+    text = file.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
     prefix = re.sub(r"\W+", "-", title.lower())
     text = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{prefix}-", text)
