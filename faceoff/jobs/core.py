@@ -22,7 +22,7 @@ from faceoff.jobs.lease import Held, destroy, input_name, result_name
 from faceoff.jobs.memory import MemoryStore
 from faceoff.jobs.record import Record, token
 from faceoff.jobs.store import Store, Ticket
-from faceoff.rpc import traces
+from faceoff.rpc import logs, traces
 from faceoff.types import Priority
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -356,8 +356,12 @@ class Engine:
             with self._held_lock:
                 leases = list(self._held)
             for held in leases:
-                with contextlib.suppress(FaceOffError):  # a lease that cannot be kept runs out by itself
+                try:
                     held.beat()
+                except FaceOffError:
+                    pass  # a lease that cannot be kept runs out by itself
+                except Exception as error:  # a mistake of ours must not end all leases
+                    logs.event("lease_not_kept", error=type(error).__name__, where=logs.where(error))
 
 
 def _repeat(tenant: str, idempotency_key: str) -> str:

@@ -34,3 +34,5 @@ class Sweeper:
                 self._jobs.sweep()
             except FaceOffError as error:  # the next one sweeps what is left
                 logs.event("not_swept", reason=error.reason.value)
+            except Exception as error:  # a mistake of ours must not keep photos beyond their time
+                logs.event("not_swept", error=type(error).__name__, where=logs.where(error))

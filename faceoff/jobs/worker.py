@@ -55,12 +55,14 @@ class Worker:
         while not self._stopping.is_set():
             try:
                 lease = self._jobs.take()
+                if lease:
+                    self._handle(lease)
             except FaceOffError as error:
                 logs.event("no_jobs", reason=error.reason.value)
                 self._stopping.wait(_PAUSE)
-                continue
-            if lease:
-                self._handle(lease)
+            except Exception as error:  # a mistake of ours must not end the thread
+                logs.event("worker_failed", error=type(error).__name__, where=logs.where(error))
+                self._stopping.wait(_PAUSE)
 
     def _handle(self, lease: Lease) -> None:
         with self._lock:

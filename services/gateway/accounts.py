@@ -81,6 +81,8 @@ class Accounts:
                 self._tell(self._untold.popleft())
         except FaceOffError as error:  # what was not told is overdue then
             logs.event("not_told", reason=error.reason.value)
+        except Exception as error:  # a mistake of ours must not end the thread
+            logs.event("not_told", error=type(error).__name__, where=logs.where(error))
 
     def _tell(self, end: End) -> None:
         job = end.operation

@@ -222,3 +222,22 @@ def test_a_repeat_is_not_refused_and_costs_nothing(open_engine: Open, town: Town
         assert caught.value.reason is Reason.IDEMPOTENCY_CONFLICT
         assert door.used == pytest.approx(COST)
         assert [one.operation.id for one in engine.ends()] == []
+
+
+def test_a_mistake_does_not_end_it(
+    open_engine: Open, town: Town, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_engine(Limits())
+    known, asked = engine.ends, []
+
+    def mistaken() -> object:
+        asked.append(1)
+        if len(asked) < 3:
+            raise KeyError
+        return known()
+
+    monkeypatch.setattr(engine, "ends", mistaken)
+    with town.door(engine) as door:
+        until(lambda: len(asked) > 3)
+        door.client.cancel(door.client.submit(photo, ENDLESS).id)
+        until(lambda: door.used == 0)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from faceoff.errors import FaceOffError, Reason
 from faceoff.jobs import lease as lease_module
 from faceoff.jobs.core import Engine, in_memory
 from faceoff.jobs.engine import Limits, Operation, State
+from faceoff.jobs.sweeper import Sweeper
 from faceoff.jobs.worker import Work, Worker
 from faceoff.rooms import Report
 from faceoff.types import Priority, Progress
@@ -113,3 +115,33 @@ def test_stopping_hands_back_what_takes_too_long(engine: Engine) -> None:
     lease = engine.take(0.5)
     assert lease
     assert lease.operation.id == job
+
+
+def test_mistakes_end_no_thread(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One each of the worker's, of the sweeper's and of the thread that keeps leases; then all go on."""
+    broken: dict[str, int] = {}
+
+    def once(kind: type, name: str) -> None:
+        method = getattr(kind, name)
+
+        def failing(*arguments: Any) -> Any:
+            broken[name] = broken.get(name, 0) + 1
+            if broken[name] == 1:
+                raise KeyError(name)
+            return method(*arguments)
+
+        monkeypatch.setattr(kind, name, failing)
+
+    once(Engine, "take")
+    once(Engine, "sweep")
+    once(lease_module.Held, "beat")
+
+    def work(*_: object) -> tuple[bytes, bytes]:
+        end = time.monotonic() + 20
+        while (broken.get("beat", 0) < 2 or broken.get("sweep", 0) < 2) and time.monotonic() < end:
+            time.sleep(0.01)
+        return b"", b"photo"
+
+    with Sweeper(engine, 0.05):
+        assert ended(engine, work).state is State.SUCCEEDED
+    assert min(broken.values()) >= 2
