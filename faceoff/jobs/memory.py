@@ -103,6 +103,8 @@ class Queue:
         self._lease = lease
         self._changed = threading.Condition()
         self._lines: dict[Line, deque[_Message]] = {}
+        self._keys: set[str] = set()
+        """Of what waits in a line: a repeat is dropped, as a broker does, so that repeats cannot fill the memory."""
         self._due: dict[_Message, float] = {}
         self._deliveries: dict[_Message, int] = {}
         self._numbers = itertools.count(1)
@@ -110,6 +112,9 @@ class Queue:
 
     def push(self, priority: Priority, tenant: str, key: str) -> None:
         with self._changed:
+            if key in self._keys:
+                return
+            self._keys.add(key)
             message = _Message((priority, tenant), key, next(self._numbers))
             self._lines.setdefault(message.line, deque()).append(message)
             self._changed.notify()
@@ -130,12 +135,14 @@ class Queue:
         now = time.monotonic()
         for message in [message for message, due in self._due.items() if due <= now]:
             del self._due[message]
+            self._keys.add(message.key)
             self._lines.setdefault(message.line, deque()).appendleft(message)
 
     def _deliver(self, line: Line) -> Ticket:
         self._turns.serve(line)
         messages = self._lines[line]
         message = messages.popleft()
+        self._keys.discard(message.key)
         if not messages:
             del self._lines[line]
         delivery = self._deliveries[message] = self._deliveries.get(message, 0) + 1

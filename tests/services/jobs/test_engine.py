@@ -122,6 +122,14 @@ def test_idempotency_at_the_same_time(engine: Engine) -> None:
     assert engine.take(0.2) is None, "one job, whatever the number of messages"
 
 
+def test_repeats_of_a_job_that_waits_do_not_pile_up(engine: Engine) -> None:
+    for _ in range(5):
+        engine.submit("ann", Priority.BULK, b"how", [b"p"], "key")
+    queue = engine._store.queue
+    assert queue.pull(5)
+    assert queue.pull(0.2) is None
+
+
 def test_lists_are_pages_newest_first(engine: Engine) -> None:
     jobs = [submit(engine) for _ in range(5)][::-1]
     first = engine.list("ann", 3)
