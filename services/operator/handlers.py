@@ -6,6 +6,8 @@ deleted, also while no operator runs."""
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
@@ -55,6 +57,13 @@ def registry(controller: Controller) -> kopf.OperatorRegistry:
     return handlers
 
 
+class Patience:
+    """Seconds before kopf tries a call again. It never gives up: a watch that has is dead, and nothing says so."""
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain((1.0, 1.0, 2.0, 3.0, 5.0), itertools.repeat(10.0))
+
+
 def configure(settings: kopf.OperatorSettings) -> None:
     settings.posting.enabled = False  # the conditions say it
     settings.scanning.disabled = True  # neither CRDs nor namespaces are ours to watch: the rights are the namespace's
@@ -64,6 +73,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.connect_timeout = 10
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5
+    settings.networking.error_backoffs = Patience()
 
 
 def _changed(controller: Controller) -> Any:
