@@ -92,6 +92,10 @@ def retry_seconds(error: FaceOffError) -> float | None:
     return error.retry_after
 
 
+_CANCELLED_HERE = ("Locally cancelled by application!", "Channel closed!")
+"""gRPC's words where it was we who cancelled a call."""
+
+
 def from_rpc_error(error: grpc.RpcError, address: str) -> FaceOffError:
     """What a failed call to the service at ``address`` means to whoever called."""
     if not isinstance(error, grpc.Call):
@@ -130,7 +134,10 @@ def from_message(status: status_pb2.Status) -> FaceOffError | None:
 
 def _from_code(error: grpc.Call, address: str) -> FaceOffError:
     match error.code():
-        case grpc.StatusCode.UNAVAILABLE:
+        case grpc.StatusCode.CANCELLED if error.details() in _CANCELLED_HERE:
+            return FaceOffError(Reason.CANCELLED, "The call was cancelled.")
+        # A server that stops cancels what it has, and what reaches it in that moment.
+        case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
             return FaceOffError(
                 Reason.SERVICE_UNAVAILABLE,
                 f"The service at {address} cannot be reached.",
@@ -148,8 +155,6 @@ def _from_code(error: grpc.Call, address: str) -> FaceOffError:
                 f"The service at {address} did not finish in time.",
                 "Allow more time, or ask for fewer iterations or faces.",
             )
-        case grpc.StatusCode.CANCELLED:
-            return FaceOffError(Reason.CANCELLED, "The call was cancelled.")
         case grpc.StatusCode.RESOURCE_EXHAUSTED if "larger than max" in (error.details() or ""):
             return FaceOffError(
                 Reason.IMAGE_TOO_LARGE,

@@ -171,8 +171,11 @@ class ServingNetworks:
                 return method(request, timeout=max(deadline - time.monotonic(), 0.0))
             except grpc.RpcError as error:
                 rest = patience - time.monotonic()
-                if error.code() is not grpc.StatusCode.UNAVAILABLE or rest <= 0:
-                    raise self._failure(error.code(), error.details(), model, timeout) from None
+                code = error.code()
+                if code is grpc.StatusCode.CANCELLED and not self._closed.is_set():
+                    code = grpc.StatusCode.UNAVAILABLE  # by a server that stops
+                if code is not grpc.StatusCode.UNAVAILABLE or rest <= 0:
+                    raise self._failure(code, error.details(), model, timeout) from None
             except ValueError:  # gRPC's answer when the channel is closed
                 if not self._closed.is_set():
                     raise

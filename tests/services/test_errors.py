@@ -143,7 +143,7 @@ def test_a_message_over_the_limit(broken: Broken, peer: Peer) -> None:
     ("code", "reason"),
     [
         (grpc.StatusCode.UNAVAILABLE, Reason.SERVICE_UNAVAILABLE),
-        (grpc.StatusCode.CANCELLED, Reason.CANCELLED),
+        (grpc.StatusCode.CANCELLED, Reason.SERVICE_UNAVAILABLE),  # by a server that stops, not by us
         (grpc.StatusCode.DEADLINE_EXCEEDED, Reason.DEADLINE_TOO_SHORT),
         (grpc.StatusCode.DATA_LOSS, Reason.INTERNAL),
     ],
@@ -155,3 +155,13 @@ def test_a_status_without_our_details(code: grpc.StatusCode, reason: Reason) -> 
     error = errors.from_rpc_error(call, "here:1")
     assert error.reason is reason
     assert "somebody" not in str(error)
+
+
+def test_a_call_that_was_cancelled_here(broken: Broken, peer: Peer) -> None:
+    broken.pause = 1.0
+    call = detector_pb2_grpc.DetectorServiceStub(peer.channel).Detect.future(detector_pb2.DetectRequest(), timeout=30)
+    call.cancel()
+    with pytest.raises(grpc.FutureCancelledError):
+        call.result()
+    assert errors.from_rpc_error(call, "here:1").reason is Reason.CANCELLED
+    broken.pause = 0.0

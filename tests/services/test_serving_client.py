@@ -154,7 +154,7 @@ class TestForeignServer:
             (grpc.StatusCode.UNKNOWN, Reason.INTERNAL, range(1, 2)),
             (grpc.StatusCode.INTERNAL, Reason.INTERNAL, range(1, 2)),
             (grpc.StatusCode.INVALID_ARGUMENT, Reason.INTERNAL, range(1, 2)),
-            (grpc.StatusCode.CANCELLED, Reason.CANCELLED, range(1, 2)),
+            (grpc.StatusCode.CANCELLED, Reason.SURROGATE_UNAVAILABLE, range(3, 8)),
         ],
     )
     def test_codes(
