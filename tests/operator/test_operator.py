@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import aiohttp
 import kmock
+import kopf
 import pytest
 
 from services.operator import api, campaigns, handlers, resources, specs
@@ -299,3 +301,14 @@ def test_calls_that_never_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> N
         hanging.set()
 
     run(test)
+
+
+def test_a_watch_tries_for_ever_and_is_never_long_behind() -> None:
+    settings = kopf.OperatorSettings()
+    handlers.configure(settings)
+    pauses = settings.networking.error_backoffs
+    assert not isinstance(pauses, float)
+    for _ in range(2):  # each call begins anew
+        first = list(itertools.islice(pauses, 1000))
+        assert len(first) == 1000
+        assert max(first) <= 10
