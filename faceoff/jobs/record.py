@@ -101,7 +101,8 @@ class Record:
 
     @classmethod
     def load(cls, data: bytes) -> Record:
-        values = json.loads(data)
+        known = {part.name for part in fields(cls)}  # a newer program's record may have more
+        values = {name: value for name, value in json.loads(data).items() if name in known}
         progress, error = values["progress"], values["error"]
         return cls(
             **values

@@ -16,6 +16,7 @@ from faceoff.jobs.jetstream.bucket import Bucket
 from faceoff.jobs.jetstream.loop import Loop
 from faceoff.jobs.jetstream.queue import Queue
 from faceoff.jobs.store import Follower
+from faceoff.rpc import logs
 
 _QUIET = 1.0  # seconds without a change after which a follower looks whether it has missed one
 _PAUSE = 0.5  # seconds before it asks a server again that did not answer
@@ -69,7 +70,10 @@ class JetStreamStore:
                 written.clear()
                 while changes := await self.operations.since(seen):
                     for change in changes:
-                        follower.apply(*change)
+                        try:
+                            follower.apply(*change)
+                        except (AttributeError, KeyError, TypeError, ValueError):  # not ours, or a far newer program's
+                            logs.event("record_not_read")
                     seen = changes[-1].revision
                 complete.set()
                 with contextlib.suppress(TimeoutError):

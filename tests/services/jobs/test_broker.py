@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ import pytest
 from faceoff.errors import FaceOffError, Reason
 from faceoff.jobs.engine import Limits, State
 from faceoff.jobs.jetstream import connect, streams
+from faceoff.jobs.record import token
 from faceoff.types import Priority, Progress
 from tests.services.jobs.broker import Broker
 
@@ -129,6 +131,31 @@ def refused(url: str, limits: Limits = LIMITS) -> FaceOffError:
     with pytest.raises(FaceOffError) as caught:
         connect(url, limits)
     return caught.value
+
+
+def test_records_of_another_program(broker: Broker, capfd: pytest.CaptureFixture[str]) -> None:
+    """What a newer one has added is left out; what cannot be read at all hides nothing else."""
+    engine = connect(broker.url, LIMITS)
+    job = engine.submit("ann", Priority.BULK, b"how", [b"photo"])
+    key = f"{token('ann')}.{job.id}"
+
+    async def write() -> None:
+        client = await nats.connect(broker.url)
+        bucket = await client.jetstream().key_value(streams.OPERATIONS)
+        record = json.loads((await bucket.get(key)).value or b"")
+        await bucket.put(f"{token('ann')}.{'0' * 32}", b"[]")
+        await bucket.put(key, json.dumps(record | {"colour": "blue"}).encode())
+        await client.close()
+
+    asyncio.run(write())
+    other = connect(broker.url, LIMITS)
+    assert [found.id for found in other.list("ann")] == [job.id]
+    later = engine.submit("ann", Priority.BULK, b"how", [b"photo"])
+    assert next(iter(other.watch("ann", later.id))).state is State.QUEUED
+    assert {found.id for found in other.list("ann")} == {job.id, later.id}
+    assert "record_not_read" in capfd.readouterr().err
+    for door in (engine, other):
+        door.close()
 
 
 def test_nobody_there() -> None:
