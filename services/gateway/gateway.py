@@ -24,6 +24,7 @@ from services.gateway.accounts import Accounts
 from services.gateway.door import Decode, Door
 from services.gateway.http import HttpServer
 from services.gateway.page.reports import Reports
+from services.gateway.places import Places
 from services.gateway.pool import Pool
 from services.gateway.servicer import OperationsServicer, ProtectionServicer
 from services.gateway.settings import Settings
@@ -50,9 +51,11 @@ def opened(
     door = Door(jobs, gate, accounts, decode, rooms, settings.largest)
     worker = Worker(jobs, work(rooms, decode, pool), settings.workers, settings.server.grace)
 
+    places = Places(_CALLS)
+
     def add(server: Any) -> None:
-        add_ProtectionServiceServicer_to_server(ProtectionServicer(door, rooms, pool), server)
-        add_OperationsServicer_to_server(OperationsServicer(door), server)
+        add_ProtectionServiceServicer_to_server(ProtectionServicer(door, rooms, pool, places), server)
+        add_OperationsServicer_to_server(OperationsServicer(door, places), server)
 
     # Certificates are for the rooms: users have none, and their encryption ends before this door.
     limits = replace(settings.server, calls=_CALLS, tls=None)

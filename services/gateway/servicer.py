@@ -21,36 +21,39 @@ from faceoff.rpc.streams import stream
 from faceoff.v1 import protection_pb2, protection_pb2_grpc
 from services.gateway import upload
 from services.gateway.door import MOST_LISTED, Door
+from services.gateway.places import Places
 from services.gateway.pool import Pool
 
 _LOOK = 1.0  # seconds between two looks whether a watcher is still there
 
 
 class ProtectionServicer(protection_pb2_grpc.ProtectionServiceServicer):
-    """``rooms`` gives the rooms that work until a deadline."""
+    """``rooms`` gives the rooms that work until a deadline. What may last takes one of ``places``, as many as calls at once."""
 
-    def __init__(self, door: Door, rooms: Callable[[Deadline], Rooms], pool: Pool) -> None:
+    def __init__(self, door: Door, rooms: Callable[[Deadline], Rooms], pool: Pool, places: Places) -> None:
         self._door = door
         self._rooms = rooms
         self._pool = pool
+        self._places = places
 
     def Protect(  # noqa: N802
         self, requests: Iterator[protection_pb2.ProtectRequest], context: grpc.ServicerContext
     ) -> Iterator[protection_pb2.ProtectResponse]:
         caller = self._door.enter(context.invocation_metadata())
         rooms = self._rooms(Deadline.after(remaining(context)))
-        request, data = _uploaded(requests, context)
-        with self._door.paid(caller, request, data) as (photo, reservation):
-            request = replace(
-                request,
-                gallery=self._pool.people(request.plan, rooms.detector),
-                terms=replace(request.terms, tenant=caller.tenant),
-            )
-            for part in stream(context, lambda report: protect(data, request, rooms, report, lambda _: photo)):
-                if isinstance(part, Protection):
-                    # Paid when it is done, as a job is: whoever hangs up from here on has his photo, or most of it.
-                    self._door.accounts.settle(reservation, done=True)
-                yield from convert.to_protect(part)
+        with self._places.one(caller.tenant):
+            request, data = _uploaded(requests, context)
+            with self._door.paid(caller, request, data) as (photo, reservation):
+                request = replace(
+                    request,
+                    gallery=self._pool.people(request.plan, rooms.detector),
+                    terms=replace(request.terms, tenant=caller.tenant),
+                )
+                for part in stream(context, lambda report: protect(data, request, rooms, report, lambda _: photo)):
+                    if isinstance(part, Protection):
+                        # Paid when it is done, as a job is: whoever hangs up from here on has his photo, or most of it.
+                        self._door.accounts.settle(reservation, done=True)
+                    yield from convert.to_protect(part)
 
     def CreateProtection(  # noqa: N802
         self, requests: Iterator[protection_pb2.CreateProtectionRequest], context: grpc.ServicerContext
@@ -58,29 +61,32 @@ class ProtectionServicer(protection_pb2_grpc.ProtectionServiceServicer):
         headers = context.invocation_metadata()
         key = "".join(str(value) for name, value in headers if name == "idempotency-key")
         caller = self._door.enter(headers, key)
-        request, data = _uploaded(requests, context)
-        return operations.to_operation(self._door.submit(caller, request, data, key))
+        with self._places.one(caller.tenant):
+            request, data = _uploaded(requests, context)
+            return operations.to_operation(self._door.submit(caller, request, data, key))
 
     def WatchProtection(  # noqa: N802
         self, request: protection_pb2.WatchProtectionRequest, context: grpc.ServicerContext
     ) -> Iterator[protection_pb2.WatchProtectionResponse]:
         caller = self._door.enter(context.invocation_metadata())
         last: Operation | None = None
-        for operation in self._door.watch(caller, operations.from_name(request.name), _LOOK):
-            if not context.is_active():
-                return
-            if operation != last:
-                yield protection_pb2.WatchProtectionResponse(operation=operations.to_operation(operation))
-            last = operation
+        with self._places.one(caller.tenant):
+            for operation in self._door.watch(caller, operations.from_name(request.name), _LOOK):
+                if not context.is_active():
+                    return
+                if operation != last:
+                    yield protection_pb2.WatchProtectionResponse(operation=operations.to_operation(operation))
+                last = operation
 
     def GetResult(  # noqa: N802
         self, request: protection_pb2.GetResultRequest, context: grpc.ServicerContext
     ) -> Iterator[protection_pb2.GetResultResponse]:
         caller = self._door.enter(context.invocation_metadata())
-        operation, photo = self._door.result(caller, operations.from_name(request.name))
-        yield protection_pb2.GetResultResponse(result=protection_pb2.ProtectResult.FromString(operation.detail))
-        for chunk in convert.to_chunks(photo):
-            yield protection_pb2.GetResultResponse(chunk=chunk)
+        with self._places.one(caller.tenant):
+            operation, photo = self._door.result(caller, operations.from_name(request.name))
+            yield protection_pb2.GetResultResponse(result=protection_pb2.ProtectResult.FromString(operation.detail))
+            for chunk in convert.to_chunks(photo):
+                yield protection_pb2.GetResultResponse(chunk=chunk)
 
     def DeleteProtection(  # noqa: N802
         self, request: protection_pb2.DeleteProtectionRequest, context: grpc.ServicerContext
@@ -91,8 +97,11 @@ class ProtectionServicer(protection_pb2_grpc.ProtectionServiceServicer):
 
 
 class OperationsServicer(operations_pb2_grpc.OperationsServicer):
-    def __init__(self, door: Door) -> None:
+    """``places`` are those of ProtectionServicer."""
+
+    def __init__(self, door: Door, places: Places) -> None:
         self._door = door
+        self._places = places
 
     def GetOperation(  # noqa: N802
         self, request: operations_pb2.GetOperationRequest, context: grpc.ServicerContext
@@ -136,10 +145,11 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
             seconds = min(seconds, request.timeout.ToNanoseconds() / 1e9)
         end = time.monotonic() + seconds
         job = operations.from_name(request.name)
-        for operation in self._door.watch(caller, job, min(_LOOK, max(seconds, 0.0))):
-            last = operation
-            if time.monotonic() >= end or not context.is_active():
-                break
+        with self._places.one(caller.tenant):
+            for operation in self._door.watch(caller, job, min(_LOOK, max(seconds, 0.0))):
+                last = operation
+                if time.monotonic() >= end or not context.is_active():
+                    break
         return operations.to_operation(last)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -31,7 +30,9 @@ from services.gateway.models import HealthModel, OperationModel, OperationsModel
 from services.gateway.options import Options
 from services.gateway.page import pages
 from services.gateway.page.reports import Reports
+from services.gateway.places import Places
 
+_UPLOADS, _WATCHERS = 8, 64  # at once
 _HEARTBEAT = 10.0
 _LOOK = 1.0  # seconds between two looks whether a watcher is still there
 _TYPES = {"PNG": ("image/png", "png"), "JPEG": ("image/jpeg", "jpg"), "WEBP": ("image/webp", "webp")}
@@ -41,38 +42,17 @@ A photo becomes an operation, which is followed until it is done. Photos and res
 time that `expires` says, or at once with DELETE. It lowers the chance of recognition; it cannot promise it."""
 
 
-class _Places:
-    """``most`` at once of what takes memory or a thread, three quarters of them for one tenant, so that none keeps all others
-    out; more are refused. Of the event loop's thread only."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._taken: Counter[str] = Counter()
-        self.threads = CapacityLimiter(most)
-
-    @contextmanager
-    def one(self, tenant: str) -> Iterator[None]:
-        if self._taken.total() >= self._most or self._taken[tenant] >= self._most * 3 // 4:
-            raise FaceOffError(
-                Reason.OVERLOADED, "The gateway has as many requests as it can take.", "Try again.", retry_after=2.0
-            )
-        self._taken[tenant] += 1
-        try:
-            yield
-        finally:
-            self._taken[tenant] -= 1
-            self._taken += Counter()  # forget who has none
-
-
 @dataclass(frozen=True)
 class Entrance:
     """What the routes stand on. An upload may hold a photo and its references in memory, a download a result, for as long as
     its caller takes to read it; a watcher holds a thread."""
 
     door: Door
-    uploads: _Places = field(default_factory=lambda: _Places(8))
-    downloads: _Places = field(default_factory=lambda: _Places(16))
-    watchers: _Places = field(default_factory=lambda: _Places(64))
+    uploads: Places = field(default_factory=lambda: Places(_UPLOADS))
+    downloads: Places = field(default_factory=lambda: Places(16))
+    watchers: Places = field(default_factory=lambda: Places(_WATCHERS))
+    uploading: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_UPLOADS))
+    watching: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_WATCHERS))
 
 
 @dataclass(frozen=True)
@@ -84,7 +64,7 @@ class Caller:
         """The job every second or when it changes, until it has ended."""
         with self.entrance.watchers.one(self.principal.tenant):
             changes = self.entrance.door.watch(self.principal, job, _LOOK)
-            while operation := await to_thread.run_sync(next, changes, None, limiter=self.entrance.watchers.threads):
+            while operation := await to_thread.run_sync(next, changes, None, limiter=self.entrance.watching):
                 yield operation
 
 
@@ -192,7 +172,7 @@ async def create(
                 request_,
                 sent.photo,
                 idempotency_key,
-                limiter=caller.entrance.uploads.threads,
+                limiter=caller.entrance.uploading,
             )
     del sent, request_  # waiting needs no photo
     seconds = int(query.wait[:-1])

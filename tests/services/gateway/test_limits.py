@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from faceoff import image
 from faceoff.amplify import LocalAmplifier
+from faceoff.client import Client, State
 from faceoff.errors import FaceOffError, Reason
 from faceoff.jobs import core
 from faceoff.jobs.engine import Limits
@@ -29,9 +30,10 @@ from faceoff.testing import BoxDetector, FixedVerifier, NoiseAttacker
 from faceoff.types import Plan
 from faceoff.v1 import protection_pb2
 from faceoff.v1.protection_pb2_grpc import ProtectionServiceStub
-from services.gateway import upload, web
+from services.gateway import gateway, upload, web
 from services.gateway.accounts import Accounts
 from services.gateway.door import Door
+from services.gateway.places import Places
 from services.gateway.pool import Pool
 from services.gateway.servicer import ProtectionServicer
 from tests.services.house import ByName, House, house
@@ -142,6 +144,21 @@ def test_a_silent_stream_is_kept_alive(rooms: Rooms, photo: bytes, monkeypatch: 
         httpx2.delete(f"{there.http}{place}", headers=ALICE)
 
 
+def test_no_tenant_takes_all_calls(rooms: Rooms, photo: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway, "_CALLS", 4)
+    with ExitStack() as stack:
+        there = stack.enter_context(house(lambda _: rooms, ByName(), workers=0))
+        alice, bob = (stack.enter_context(closing(Client(there.grpc, name))) for name in ("alice", "bob"))
+        job = alice.submit(photo, Request(Plan()))
+        watches = [alice.watch(job.id) for _ in range(4)]  # they end with the client
+        for watch in watches[:3]:
+            assert next(watch).id == job.id
+        with pytest.raises(FaceOffError) as caught:
+            next(watches[3])
+        assert (caught.value.reason, caught.value.retry_after) == (Reason.OVERLOADED, 2.0)
+        assert next(bob.watch(bob.submit(photo, Request(Plan())).id)).state is State.QUEUED
+
+
 def test_an_upload_over_grpc_has_a_clock(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upload, "SECONDS", 0.2)
     over = threading.Event()
@@ -177,7 +194,8 @@ def test_a_result_is_paid_even_if_its_caller_hangs_up(rooms: Rooms, photo: bytes
     ):
         entry.authenticator = ByName()
         door = Door(jobs, entry, Accounts(jobs, entry), image.decode, lambda _: rooms)
-        answers = ProtectionServicer(door, lambda _: rooms, Pool(entry.targets)).Protect(iter(parts), context)  # type: ignore[arg-type]
+        servicer = ProtectionServicer(door, lambda _: rooms, Pool(entry.targets), Places(4))
+        answers = servicer.Protect(iter(parts), context)  # type: ignore[arg-type]
         while not next(answers).HasField("result"):
             pass
         answers.close()  # type: ignore[attr-defined]
