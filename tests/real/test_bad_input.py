@@ -140,9 +140,10 @@ class TestCommand:
         (tmp_path / "good.png").write_bytes(GOOD)
         (tmp_path / "home").mkdir()
         (tmp_path / "home" / "weights").symlink_to(home.root / "weights")
-        store.build([catalogue.card("mobilefacenet", home)], home)
-        shutil.copytree(home.root / "models" / "mobilefacenet", tmp_path / "home" / "models" / "mobilefacenet")
-        for part in (tmp_path / "home" / "models").rglob("variables.data-*"):
+        for name in ("mobilefacenet", "sface"):
+            store.build([catalogue.card(name, home)], home)
+            shutil.copytree(home.root / "models" / name, tmp_path / "home" / "models" / name)
+        for part in (tmp_path / "home" / "models" / "mobilefacenet").rglob("variables.data-*"):
             os.truncate(part, 1000)
         before = files(tmp_path)
         environment = {"FACEOFF_HOME": str(tmp_path / "home")}
