@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from faceoff import files
 from faceoff.cli import arguments, exits, inputs, output, progress
 from faceoff.cli.inputs import SUFFIXES
-from faceoff.cli.parts import Parts, key_of
+from faceoff.cli.parts import Parts, away, key_of
 from faceoff.cli.verdicts import verdict_json
 from faceoff.errors import FaceOffError
 from faceoff.pipeline import Request
@@ -91,13 +91,16 @@ def _action(
 def _with_client(options: argparse.Namespace, parts: Parts, run: Callable[[argparse.Namespace, Client], int]) -> int:
     client = parts.client(options.server, key_of(options.key_file))
     try:
-        code = run(options, client)
+        code = away(lambda: run(options, client))
+    except KeyboardInterrupt:
+        if run is not _watch:
+            raise
+        sys.stderr.write(f"The job goes on. See it again: faceoff jobs watch {options.job} --server {options.server}\n")
+        return exits.INTERRUPTED
     except Exception:
         client.close()
         raise
-    # Ctrl-C can strike in gRPC's own code, whose close then waits for ever: the end of the process closes as well.
-    if code != exits.INTERRUPTED:
-        client.close()
+    client.close()
     return code
 
 
@@ -140,16 +143,12 @@ def _get(options: argparse.Namespace, client: Client) -> int:
 
 
 def _watch(options: argparse.Namespace, client: Client) -> int:
-    try:
-        progress.note("Ctrl-C leaves the job at work.", options.quiet)
-        with progress.shown(options.job, options.quiet) as report:
-            for operation in client.watch(options.job):
-                last = operation
-                if operation.progress and not operation.state.terminal:
-                    report(operation.progress)
-    except KeyboardInterrupt:
-        sys.stderr.write(f"The job goes on. See it again: faceoff jobs watch {options.job} --server {options.server}\n")
-        return exits.INTERRUPTED
+    progress.note("Ctrl-C leaves the job at work.", options.quiet)
+    with progress.shown(options.job, options.quiet) as report:
+        for operation in client.watch(options.job):
+            last = operation
+            if operation.progress and not operation.state.terminal:
+                report(operation.progress)
     _say(options, last)
     return exits.of_error(last.error.error()) if last.error else exits.DONE
 

@@ -7,12 +7,14 @@ import logging
 import os
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from faceoff import pipeline
 from faceoff.errors import FaceOffError, Reason
@@ -24,6 +26,9 @@ from faceoff.types import Crop, Gallery, Photo, Plan, Progress, Rank, Terms, Ver
 if TYPE_CHECKING:
     from faceoff.client import Client
     from faceoff.universal import Universal
+
+
+_T = TypeVar("_T")
 
 
 class Protector(Protocol):
@@ -158,6 +163,37 @@ def _client(address: str, key: str) -> Client:
     return Client(address, key)
 
 
+@dataclass(frozen=True)
+class Remote:
+    """The line of one photo on a server."""
+
+    client: Client
+
+    def protect(self, data: bytes, request: Request, report: Report, timeout: float | None) -> Protection:
+        return away(lambda: self.client.protect(data, request, report, timeout))
+
+
+def _remote(address: str, key: str) -> Protector:
+    return Remote(_client(address, key))
+
+
+def away(work: Callable[[], _T]) -> _T:
+    """What ``work`` with a server returns. It is done in another thread: Ctrl-C or SIGTERM that strikes within gRPC's own code,
+    or a close beside it, can leave that waiting for ever. The thread, and what it asked for, ends with the process."""
+    future: Future[_T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="away", daemon=True).start()
+    while not future.done():
+        wait([future], 0.2)  # a signal that comes just before a wait does not end it
+    return future.result()
+
+
 def key_of(file: Path | None) -> str:
     """The API key in ``file``; without one, that of FACEOFF_API_KEY, if any."""
     if file is None:
@@ -194,7 +230,7 @@ class Parts:
 
     home: Home = field(default_factory=default_home)
     local: Callable[[Home, Path | None], Rooms] = _local
-    remote: Callable[[str, str], Protector] = _client
+    remote: Callable[[str, str], Protector] = _remote
     client: Callable[[str, str], Client] = _client
     detector: Callable[[], Detector] = _detector
     comparer: Callable[[Home, Path | None], Comparer] = _comparer
