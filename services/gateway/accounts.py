@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -9,6 +10,7 @@ from types import TracebackType
 
 from faceoff.errors import FaceOffError
 from faceoff.jobs.engine import End, Jobs
+from faceoff.jobs.regularly import Regularly
 from faceoff.rpc import logs
 from faceoff.tenants.gate import Gate
 
@@ -17,7 +19,7 @@ _OVERDUE = 5.0  # seconds between two looks at what nobody tells
 _HOLD = 60.0  # seconds after which a tenant is told by another door, when this one says no more of it
 
 
-class Accounts:
+class Accounts(Regularly):
     """Work is reserved before it is accepted, and given back when nothing came of it. A job carries its reservation; every door
     settles every job's, however and wherever it ended, and the one that made the reservation finds it in its ledger, once.
 
@@ -25,22 +27,18 @@ class Accounts:
     under the same id, for as long as the job is there. At work from the beginning of a ``with`` block to its end."""
 
     def __init__(self, jobs: Jobs, gate: Gate) -> None:
+        super().__init__("accounts", self._look, _LOOK, "not_told")
         self._jobs, self._gate = jobs, gate
         self._lock = threading.Lock()
         self._untold: deque[End] = deque()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="accounts", daemon=True)
-
-    def __enter__(self) -> Accounts:
-        self._thread.start()
-        return self
+        self._next_overdue = time.monotonic() + _OVERDUE
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over.set()
-        self._thread.join()
-        self._look()
+        super().__exit__(kind, error, trace)
+        self._next_overdue = math.inf  # what nobody tells is left to doors that stay
+        self.attempt()
 
     def catch_up(self) -> None:
         """Settle what has ended so far."""
@@ -64,25 +62,14 @@ class Accounts:
             self.settle(end.operation.account, end.operation.has_result)
             self._tell(end)
 
-    def _run(self) -> None:
-        overdue = time.monotonic() + _OVERDUE
-        while not self._over.wait(_LOOK):
-            late = time.monotonic() > overdue
-            self._look(late)
-            if late:
-                overdue = time.monotonic() + _OVERDUE
-
-    def _look(self, overdue: bool = False) -> None:
-        try:
-            self.catch_up()
-            if overdue:
-                self._untold.extend(self._jobs.overdue())
-            while self._untold:
-                self._tell(self._untold.popleft())
-        except FaceOffError as error:  # what was not told is overdue then
-            logs.event("not_told", reason=error.reason.value)
-        except Exception as error:  # a mistake of ours must not end the thread
-            logs.event("not_told", error=type(error).__name__, where=logs.where(error))
+    def _look(self) -> None:
+        """What it fails to tell is overdue then."""
+        self.catch_up()
+        if time.monotonic() > self._next_overdue:
+            self._next_overdue = time.monotonic() + _OVERDUE
+            self._untold.extend(self._jobs.overdue())
+        while self._untold:
+            self._tell(self._untold.popleft())
 
     def _tell(self, end: End) -> None:
         job = end.operation

@@ -33,10 +33,7 @@ UNLUCKY = 13
 COMMERCIAL = "commercial"
 
 
-class Attacker:
-    def __init__(self, pause: float) -> None:
-        self._noise = NoiseAttacker(pause)
-
+class Attacker(NoiseAttacker):
     def attack(
         self,
         crops: Sequence[Crop],
@@ -48,12 +45,11 @@ class Attacker:
         if plan.seed == UNLUCKY:
             raise FaceOffError(Reason.SURROGATE_UNAVAILABLE, "No model server answers.")
         metrics.observe_batch(len(crops))
-        return self._noise.attack(crops, plan, report, gallery, priority)
+        return super().attack(crops, plan, report, gallery, priority)
 
 
-class Verifier:
+class Verifier(FixedVerifier):
     def __init__(self) -> None:
-        self._ours = FixedVerifier()
         self._turns = itertools.cycle((Outcome.NOT_TRANSFERRED, Outcome.ERROR, Outcome.OVER_BUDGET))
         metrics.export_spending(lambda: {COMMERCIAL: [Spending("USD", Decimal("0.01"), 1, Decimal(0), 0)]})
 
@@ -66,13 +62,10 @@ class Verifier:
         victims: Sequence[str],
         terms: Terms = Terms(),  # noqa: B008  (frozen)
     ) -> list[Verdict]:
-        ours = self._ours.verify(photo, protected, crops, surrogates, victims, terms)
+        ours = super().verify(photo, protected, crops, surrogates, victims, terms)
         outcome = next(self._turns)
         score = 0.7 if outcome is Outcome.NOT_TRANSFERRED else None
         return [*ours, Verdict(0, COMMERCIAL, "1", "2026-01-01", 0.9, score, 0.5, outcome)]
-
-    def check(self, surrogates: Sequence[str], victims: Sequence[str], consent: Sequence[str]) -> None:
-        self._ours.check(surrogates, victims, consent)
 
 
 def room(name: str, pause: float) -> tuple[str, Callable[[Any], None]]:
