@@ -89,6 +89,16 @@ class Lab:
         found = {one: set(self.cluster.all(version, one, self.namespace, labels)) for version, one in OWNED}
         return {one: names for one, names in found.items() if names}
 
+    def strangers(self) -> list[tuple[str, str, str]]:
+        """What is there of custom resources that are not, as (kind, name, owner)."""
+        owners = {f"{kind.lower()}.{name}" for kind in ("SurrogateSet", "Campaign") for name in self.all(kind)}
+        return [
+            (kind, name, one["metadata"]["labels"][OWNER])
+            for version, kind in OWNED
+            for name, one in self.cluster.all(version, kind, self.namespace, OWNER).items()
+            if one["metadata"]["labels"][OWNER] not in owners
+        ]
+
     def state(self, kind: str, name: str) -> dict[str, tuple[str, str]]:
         body = self.all(kind).get(name)
         return {one: condition(body, one) for one in ("Ready", "Progressing", "Degraded")}
@@ -130,7 +140,7 @@ class Lab:
             for name in self.all(kind)
         }
         log = (self.cluster.folder / f"{self.namespace}.operator.log").read_text().splitlines()[-8:]
-        return "\n".join(map(str, [*states.items(), *log, self.cluster.explain(self.namespace)]))
+        return "\n".join(map(str, [*states.items(), *self.strangers(), *log, self.cluster.explain(self.namespace)]))
 
     def until(self, condition: Any, what: str, seconds: float = 180) -> None:
         until(condition, what, seconds, self.explain)
@@ -341,14 +351,7 @@ def change(lab: Lab, chance: random.Random) -> None:
 def right(lab: Lab) -> bool:
     """Everything is as the specs say, and nothing is left of what was deleted."""
     sets, runs = lab.all("SurrogateSet"), lab.all("Campaign")
-    owners = {f"surrogateset.{name}" for name in sets} | {f"campaign.{name}" for name in runs}
-    strangers = [
-        (kind, name)
-        for version, kind in OWNED
-        for name, one in lab.cluster.all(version, kind, lab.namespace, OWNER).items()
-        if one["metadata"]["labels"][OWNER] not in owners
-    ]
-    return not strangers and all(map(lab.settled, sets)) and all(map(lab.complete, runs))
+    return not lab.strangers() and all(map(lab.settled, sets)) and all(map(lab.complete, runs))
 
 
 @pytest.mark.timeout(900)
