@@ -118,7 +118,8 @@ class Nodes:
                 self._volumes()
                 for pod in self._client.list("v1", "Pod"):
                     if pod["spec"].get("nodeName") in self._names:
-                        self._turn(pod)
+                        with contextlib.suppress(ApiError):  # one that is refused does not keep the others waiting
+                            self._turn(pod)
 
     def _heartbeat(self) -> None:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
