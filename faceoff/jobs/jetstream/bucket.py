@@ -101,13 +101,16 @@ class Bucket:
 
     async def _erase(self, key: str) -> bool:
         entry = await self._read(key)
-        if entry is None:
-            return False
-        if self._marked:
-            headers = {"KV-Operation": "PURGE", Header.ROLLUP.value: "sub"}
-            await self._loop.stream.publish(self._prefix + key, headers=headers, msg_ttl=_MARKER)
-            return True
-        try:
-            return await self._loop.stream.delete_msg(self._stream, entry.revision)
-        except NotFoundError:
-            return False
+        while entry:
+            if self._marked:
+                headers = {"KV-Operation": "PURGE", Header.ROLLUP.value: "sub"}
+                await self._loop.stream.publish(self._prefix + key, headers=headers, msg_ttl=_MARKER)
+                return True
+            try:
+                return await self._loop.stream.delete_msg(self._stream, entry.revision)
+            except APIError:
+                # The server has several errors for a revision that somebody else has just erased or replaced.
+                refused, entry = entry, await self._read(key)
+                if entry and entry.revision == refused.revision:
+                    raise
+        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -214,6 +215,21 @@ def test_a_worker_hears_of_a_cancellation_without_asking(engine: Engine) -> None
     while not lease.over:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_key_that_two_destroy_at_once(engine: Engine) -> None:
+    table = engine._store.secrets
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(50):
+            name = f"key{number}"
+            table.create(name, b"k")
+            both = threading.Barrier(2)
+
+            def erase(name: str = name, both: threading.Barrier = both) -> bool:
+                both.wait()
+                return table.erase(name)
+
+            assert sorted(one.result() for one in [pool.submit(erase) for _ in range(2)]) == [False, True]
 
 
 def test_a_failure_for_good(engine: Engine) -> None:
