@@ -3,6 +3,7 @@ those who watch. It follows the operations table; the table decides, the board o
 
 from __future__ import annotations
 
+import heapq
 import threading
 import time
 from collections import deque
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from faceoff.errors import FaceOffError, Reason
 from faceoff.jobs import metrics
-from faceoff.jobs.engine import Limits, State
+from faceoff.jobs.engine import Limits, Position, State
 from faceoff.jobs.record import Record
 
 _WINDOW = 60.0  # seconds over which the pace is measured
@@ -88,11 +89,12 @@ class Board:
         with self._changed:
             return self._records.get(key, (None, 0))[0]
 
-    def list(self, tenant: str) -> Sequence[Record]:
-        """Newest first."""
+    def list(self, tenant: str, limit: int, after: Position | None) -> Sequence[Record]:
+        """Newest first, from behind ``after`` on."""
         with self._changed:
             records = [self._records[key][0] for key in self._tenants.get(tenant, ())]
-        return sorted(records, key=lambda record: (record.created, record.id), reverse=True)
+        behind = (record for record in records if after is None or record.position < after)
+        return heapq.nlargest(limit, behind, key=lambda record: record.position)
 
     def expired(self, now: float) -> Sequence[Record]:
         with self._changed:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from faceoff.errors import FaceOffError, Reason
 from faceoff.jobs import metrics, seal
 from faceoff.jobs.board import Board
-from faceoff.jobs.engine import End, Lease, Limits, Operation, Receipt, State
+from faceoff.jobs.engine import End, Lease, Limits, Operation, Position, Receipt, State
 from faceoff.jobs.lease import Held, destroy, input_name, result_name
 from faceoff.jobs.memory import MemoryStore
 from faceoff.jobs.record import Record, token
@@ -100,11 +100,8 @@ class Engine:
         name = result_name(record)
         return record.operation(seal.unseal(self._secret(name), record.detail, f"{name}.detail"))
 
-    def list(self, tenant: str, limit: int = 100, after: str = "") -> Sequence[Operation]:
-        records = self._board.list(tenant)
-        ids = [record.id for record in records]
-        start = ids.index(after) + 1 if after in ids else 0
-        return [record.operation() for record in records[start : start + limit]]
+    def list(self, tenant: str, limit: int = 100, after: Position | None = None) -> Sequence[Operation]:
+        return [record.operation() for record in self._board.list(tenant, limit, after)]
 
     def watch(self, tenant: str, job: str, wait: float = 1.0) -> Iterator[Operation]:
         while True:

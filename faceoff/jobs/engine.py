@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from prometheus_client.registry import Collector
 
@@ -45,6 +45,13 @@ class Failure:
         return FaceOffError(self.reason, self.message, self.hint)
 
 
+class Position(NamedTuple):
+    """Where a job stands among its tenant's, whether or not it still exists: a later one is greater."""
+
+    created: float
+    id: str
+
+
 @dataclass(frozen=True)
 class Operation:
     """What is known of a job. Times are seconds since the epoch. ``id`` is 128 random bits as 32 hex digits. ``expires`` is
@@ -65,6 +72,10 @@ class Operation:
     detail: bytes = field(default=b"", repr=False)
     has_result: bool = False
     account: str = field(default="", repr=False)
+
+    @property
+    def position(self) -> Position:
+        return Position(self.created, self.id)
 
 
 @dataclass(frozen=True)
@@ -166,8 +177,9 @@ class Jobs(Protocol):
 
     def get(self, tenant: str, job: str) -> Operation: ...
 
-    def list(self, tenant: str, limit: int = 100, after: str = "") -> Sequence[Operation]:
-        """The tenant's jobs, newest first, beginning behind the job ``after``. They come without ``detail``."""
+    def list(self, tenant: str, limit: int = 100, after: Position | None = None) -> Sequence[Operation]:
+        """The tenant's jobs, newest first, beginning behind ``after``, also where that job is gone. They come without
+        ``detail``."""
 
     def watch(self, tenant: str, job: str, wait: float = 1.0) -> Iterator[Operation]:
         """The job now and whenever it changes, until it has ended. After ``wait`` seconds without a change it is given again

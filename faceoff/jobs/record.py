@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field, fields, replace
 
 from faceoff.errors import FaceOffError, Reason
-from faceoff.jobs.engine import End, Failure, Operation, State
+from faceoff.jobs.engine import End, Failure, Operation, Position, State
 from faceoff.types import Priority, Progress
 
 
@@ -44,6 +44,10 @@ class Record:
     @property
     def key(self) -> str:
         return f"{token(self.tenant)}.{self.id}"
+
+    @property
+    def position(self) -> Position:
+        return Position(self.created, self.id)
 
     def operation(self, detail: bytes = b"") -> Operation:
         return Operation(

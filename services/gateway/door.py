@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from faceoff.errors import FaceOffError, Reason
 from faceoff.image import check_encoding
-from faceoff.jobs.engine import Jobs, Operation, Receipt
+from faceoff.jobs.engine import Jobs, Operation, Position, Receipt
 from faceoff.pipeline import Request, Rooms, check, check_victims
 from faceoff.rpc import operations, traces
 from faceoff.rpc.connect import Deadline
@@ -28,6 +29,8 @@ MOST_LISTED = 100
 _CHECK_SECONDS = 10.0
 _AWAY = (Reason.SERVICE_UNAVAILABLE, Reason.SURROGATE_UNAVAILABLE, Reason.OVERLOADED, Reason.DEADLINE_TOO_SHORT)
 _KEY = re.compile(r"[!-~]{1,255}")
+_TOKEN = re.compile(r"[0-9a-f]{48}")  # of a page: when its last job was created, exactly, and that job's id
+_CREATED = struct.Struct(">d")
 
 
 @dataclass(frozen=True)
@@ -105,11 +108,14 @@ class Door:
     def get(self, caller: Principal, job: str) -> Operation:
         return self.jobs.get(caller.tenant, job)
 
-    def list(self, caller: Principal, limit: int, after: str) -> Sequence[Operation]:
-        """At most ``limit`` (0: MOST_LISTED) jobs, the newest first, behind ``after``."""
+    def list(self, caller: Principal, limit: int, page: str) -> tuple[Sequence[Operation], str]:
+        """At most ``limit`` (0: MOST_LISTED) jobs, the newest first, and the token of the next page, which begins behind them
+        whatever becomes of them. Both tokens are empty where there is no page before, or behind."""
         if limit < 0:
             raise FaceOffError(Reason.INVALID_ARGUMENT, "The page size is negative.", "Leave it out.")
-        return self.jobs.list(caller.tenant, min(limit or MOST_LISTED, MOST_LISTED), after)
+        most = min(limit or MOST_LISTED, MOST_LISTED)
+        found = self.jobs.list(caller.tenant, most, _position(page) if page else None)
+        return found, _token(found[-1].position) if len(found) == most else ""
 
     def watch(self, caller: Principal, job: str, wait: float) -> Iterator[Operation]:
         return self.jobs.watch(caller.tenant, job, wait)
@@ -134,6 +140,21 @@ def _check_key(idempotency_key: str) -> None:
         raise FaceOffError(
             Reason.INVALID_ARGUMENT, "The idempotency key is not valid.", "It is 1 to 255 visible ASCII characters."
         )
+
+
+def _token(position: Position) -> str:
+    return _CREATED.pack(position.created).hex() + position.id
+
+
+def _position(token: str) -> Position:
+    if not _TOKEN.fullmatch(token):
+        raise FaceOffError(
+            Reason.INVALID_ARGUMENT,
+            "The page token is not one of ours.",
+            "Send it as the page before gave it, or leave it out to begin anew.",
+        )
+    (created,) = _CREATED.unpack(bytes.fromhex(token[:16]))
+    return Position(created, token[16:])
 
 
 def _too_large(most: str) -> FaceOffError:

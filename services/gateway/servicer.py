@@ -20,7 +20,7 @@ from faceoff.rpc.server import remaining
 from faceoff.rpc.streams import stream
 from faceoff.v1 import protection_pb2, protection_pb2_grpc
 from services.gateway import upload
-from services.gateway.door import MOST_LISTED, Door
+from services.gateway.door import Door
 from services.gateway.places import Places
 from services.gateway.pool import Pool
 
@@ -115,10 +115,9 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
         caller = self._door.enter(context.invocation_metadata())
         if request.filter:
             raise FaceOffError(Reason.INVALID_ARGUMENT, "Operations cannot be filtered.", "Leave the filter out.")
-        page = self._door.list(caller, request.page_size, request.page_token)
-        full = len(page) == min(request.page_size or MOST_LISTED, MOST_LISTED)
+        page, token = self._door.list(caller, request.page_size, request.page_token)
         return operations_pb2.ListOperationsResponse(
-            operations=map(operations.to_operation, page), next_page_token=page[-1].id if full and page else ""
+            operations=map(operations.to_operation, page), next_page_token=token
         )
 
     def CancelOperation(  # noqa: N802

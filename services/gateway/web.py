@@ -94,7 +94,9 @@ class PageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     limit: Annotated[int, Field(ge=1, le=MOST_LISTED)] = MOST_LISTED
-    after: Annotated[str, Field(max_length=64, description="The `next` of the page before.")] = ""
+    after: Annotated[
+        str, Field(max_length=64, description="The `next` of the page before, whose operations may be gone meanwhile.")
+    ] = ""
 
 
 _Entered = Annotated[Caller, Depends(_enter)]
@@ -186,9 +188,8 @@ async def create(
 @router.get("/v1/operations", name="ListOperations", response_description="A page of them.")
 def list_operations(caller: _Entered, query: Annotated[PageQuery, Query()]) -> OperationsModel:
     """The caller's operations, the newest first."""
-    page = caller.entrance.door.list(caller.principal, query.limit, query.after)
-    last = page[-1].id if len(page) == query.limit else None
-    return OperationsModel(operations=[models.operation(operation) for operation in page], next=last)
+    page, token = caller.entrance.door.list(caller.principal, query.limit, query.after)
+    return OperationsModel(operations=[models.operation(operation) for operation in page], next=token or None)
 
 
 @router.get("/v1/operations/{operation}", name="GetOperation", response_description="The operation.")

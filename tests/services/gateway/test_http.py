@@ -191,6 +191,10 @@ def test_lists_have_pages(there: House, photo: bytes) -> None:
         second = http.get("/v1/operations", params={"limit": 2, "after": first["next"]}).json()
         assert [entry["id"] for entry in second["operations"]] == ids[2:]
         assert second["next"] is None
+        http.delete(f"/v1/operations/{ids[1]}")
+        again = http.get("/v1/operations", params={"limit": 2, "after": first["next"]}).json()
+        assert [entry["id"] for entry in again["operations"]] == ids[2:], "behind an operation that is gone"
+        problem(http.get("/v1/operations", params={"after": ids[0]}), 422, Reason.INVALID_ARGUMENT)
 
 
 def test_headers_on_every_answer(http: httpx2.Client, photo: bytes) -> None:

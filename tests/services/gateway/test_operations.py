@@ -139,6 +139,11 @@ def test_pages_waiting_and_names(there: House, photo: bytes) -> None:
             "",
         )
         assert [job.id for job in client.list()] == ids
+        client.delete(ids[1])
+        rest = stub.ListOperations(operations_pb2.ListOperationsRequest(page_size=1, page_token=page.next_page_token))
+        assert [operation.name for operation in rest.operations] == [f"operations/{ids[2]}"]
+        for token in (ids[2], page.next_page_token[1:], "x" * 48, page.next_page_token + "0"):
+            assert reason(lambda token=token: _page(peer, token)) is Reason.INVALID_ARGUMENT  # type: ignore[misc]
         wait = operations_pb2.WaitOperationRequest(
             name=f"operations/{ids[0]}", timeout=duration_pb2.Duration(seconds=20)
         )
@@ -158,6 +163,11 @@ def test_pages_waiting_and_names(there: House, photo: bytes) -> None:
 def _get(peer: Peer, name: str) -> object:
     with calling(peer):
         return OperationsStub(peer.channel).GetOperation(operations_pb2.GetOperationRequest(name=name), timeout=10)
+
+
+def _page(peer: Peer, token: str) -> object:
+    with calling(peer):
+        return OperationsStub(peer.channel).ListOperations(operations_pb2.ListOperationsRequest(page_token=token))
 
 
 def test_quotas_are_reserved_and_given_back(tmp_path: Path, photo: bytes) -> None:

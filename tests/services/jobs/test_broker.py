@@ -86,6 +86,9 @@ def test_two_doors_see_the_same(broker: Broker) -> None:
     one.cancel("ann", jobs[1])
     watching.join(5)
     assert states == [State.QUEUED, State.CANCELLED], "the bell rings across doors"
+    (page,) = one.list("ann", 1)
+    one.delete("ann", page.id)
+    assert [job.id for job in other.list("ann", 1, page.position)] == [jobs[1]], "the other goes on where one ended"
     one.close()
     other.close()
 

@@ -135,7 +135,10 @@ def test_lists_are_pages_newest_first(engine: Engine) -> None:
     jobs = [submit(engine) for _ in range(5)][::-1]
     first = engine.list("ann", 3)
     assert [job.id for job in first] == jobs[:3]
-    assert [job.id for job in engine.list("ann", 3, first[-1].id)] == jobs[3:]
+    assert [job.id for job in engine.list("ann", 3, first[-1].position)] == jobs[3:]
+    submit(engine)
+    engine.delete("ann", jobs[2])
+    assert [job.id for job in engine.list("ann", 1, first[-1].position)] == jobs[3:4], "behind a job that is gone"
 
 
 def test_watching(engine: Engine) -> None:
