@@ -24,9 +24,9 @@ class Strict(BaseModel):
 
 class Ours(Strict):
     """Where our numbers are: ``value`` of the lines of ``table`` for which ``where`` holds, at each of ``alphas``; or the
-    seconds of one series (``runtime``); or one victim's first and later share (``longitudinal``)."""
+    seconds of one series (``runtime``); or one victim's first and later share (``longitudinal``), again ``where`` it holds."""
 
-    table: Literal["masks", "encodings"] = "masks"
+    table: Literal["masks", "encodings", "cropped"] = "masks"
     value: str = ""
     where: dict[str, Any] = {}
     alphas: tuple[float, ...] = ()
@@ -41,13 +41,15 @@ class Comparison(Strict):
 
 
 class Reproduction(Strict):
-    """``campaign`` with each size's changes over it; or ``again``, whose pictures are verified once more."""
+    """``campaign``, with each size's changes over it, is what differs from the campaign of ``like`` where that is given; or
+    ``again``, whose pictures are verified once more."""
 
     claim: str
     compare: tuple[Comparison, ...]
     differs: str
     campaign: dict[str, Any] = {}
     sizes: dict[Literal["small", "full"], dict[str, Any]] = {}
+    like: str = ""
     again: str = ""
 
 
@@ -64,10 +66,15 @@ def campaign(name: str, size: str, people: Path) -> Campaign:
     found = read(name)
     if found.again:
         return campaign(found.again, size, people)
-    content = _merged(found.campaign, found.sizes[size])  # type: ignore[index]
+    content = _content(found, size)
     content |= {"name": f"{name}-{size}", "claim": found.claim}
     content["people"] = content.get("people", {}) | {"folder": str(people.absolute())}
     return parse(content, FOLDER / f"{name}.yaml")
+
+
+def _content(found: Reproduction, size: str) -> dict[str, Any]:
+    base = _content(read(found.like), size) if found.like else {}
+    return _merged(_merged(base, found.campaign), found.sizes.get(size, {}))  # type: ignore[call-overload]
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

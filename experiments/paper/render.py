@@ -69,7 +69,8 @@ def _how(one: Mapping[str, Any]) -> str:
 
 def _ours(ours: Ours, one: Mapping[str, Any]) -> str:
     if ours.longitudinal:
-        lines = [line for line in one["longitudinal"] if line["victim"] == ours.longitudinal][-1:]
+        where = {"victim": ours.longitudinal, **ours.where}
+        lines = [line for line in one["longitudinal"] if where.items() <= line.items()][-1:]
         return "; ".join(
             f"{' / '.join(map(_rate, line['unmatched']))}, n {line['n']}, {line['changed']} changed" for line in lines
         )

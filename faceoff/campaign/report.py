@@ -57,6 +57,7 @@ def aggregates(rows: Sequence[Row]) -> dict[str, Any]:
         "guess": tables.guesses(first),
         "runtime": tables.runtimes(first),
         "encodings": tables.encodings(first),
+        "cropped": tables.cropped(first),
         "outcomes": dict(sorted(Counter(row["outcome"] for row in first if row["line"] == "mask").items())),
     }
 

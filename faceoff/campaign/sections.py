@@ -321,13 +321,14 @@ def _groups(rows: Sequence[Row], labels: Mapping[str, str]) -> Section | None:
 
 
 def _later(rows: Sequence[Row]) -> Section | None:
-    """Section 6.2, Figures 6 and 8."""
+    """Section 6.2, Figures 6 and 8; of cropped pictures 17 and 19."""
     lines = tables.longitudinal(rows)
     if not lines:
         return None
     table = tuple(
         (
             line["victim"],
+            line["encoding"],
             str(line["run"]),
             " / ".join(line["dates"]),
             " / ".join(line["versions"]),
@@ -339,7 +340,7 @@ def _later(rows: Sequence[Row]) -> Section | None:
         for line in lines
     )
     words = "The same pictures shown again: first / later. Only cells that were evidence both times."
-    header = ("victim", "run", "dates", "versions", "unmatched", "confidence", "changed", "n")
+    header = ("victim", "as", "run", "dates", "versions", "unmatched", "confidence", "changed", "n")
     return Section("Over time (paper section 6.2)", words, (), header, table)
 
 

@@ -189,17 +189,16 @@ def _differences(rows: Sequence[Row], base: Callable[[str], str]) -> list[Line]:
 
 
 def longitudinal(rows: Sequence[Row]) -> list[Line]:
-    """For each victim the cells that were evidence in the first run and in a later one, then and now."""
+    """For each victim and encoding the cells that were evidence in the first run and in a later one, then and now."""
     evidence = [row for row in counted(rows) if row["line"] == "mask"]
     first = {row["cell"]: row for row in evidence if row["run"] == 0}
     lines = []
-    for run, victim in sorted({(row["run"], row["victim"]) for row in evidence if row["run"] > 0}):
-        later = [row for row in evidence if (row["run"], row["victim"]) == (run, victim) and row["cell"] in first]
+    for what in sorted({_shown(row) for row in evidence if row["run"] > 0}):
+        later = [row for row in evidence if _shown(row) == what and row["cell"] in first]
         if later:
             before = [first[row["cell"]] for row in later]
             lines.append({
-                "victim": victim,
-                "run": run,
+                **dict(zip(("victim", "encoding", "run"), what, strict=True)),
                 "dates": [_dates(before), _dates(later)],
                 "versions": [_versions(before), _versions(later)],
                 "n": len(later),
@@ -208,6 +207,10 @@ def longitudinal(rows: Sequence[Row]) -> list[Line]:
                 "changed": sum(a["outcome"] != b["outcome"] for a, b in zip(before, later, strict=True)),
             })  # fmt: skip
     return lines
+
+
+def _shown(row: Row) -> tuple[str, str, int]:
+    return row["victim"], row["encoding"], row["run"]
 
 
 def groups(rows: Sequence[Row], labels: Mapping[str, str]) -> list[Line]:

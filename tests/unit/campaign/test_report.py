@@ -224,6 +224,17 @@ def test_aggregates_are_of_the_first_run(done: Path) -> None:
     assert sum(found["outcomes"].values()) == 8 * 3 * 2 * 2
 
 
+def test_later_looks_are_compared_within_one_encoding() -> None:
+    looks = [("png", "a", Outcome.TRANSFERRED), ("png-cropped", "b", Outcome.NOT_TRANSFERRED)]
+    lines = tables.longitudinal(
+        [row(outcome, encoding=name, cell=cell, run=run) for run in (0, 1) for name, cell, outcome in looks]
+    )
+    assert [(line["encoding"], line["n"], line["unmatched"][0]["share"]) for line in lines] == [
+        ("png", 1, 1.0),
+        ("png-cropped", 1, 0.0),
+    ]
+
+
 @pytest.mark.parametrize("content", ["name,group\nada,x\n", "", "\x00", "person\nada\n"])
 def test_a_table_that_is_not_of_labels_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text(content)

@@ -35,10 +35,13 @@ def test_what_is_compared_is_measured(name: str) -> None:
         plans = [(series.title, plan) for series in campaign.plans for plan in grid.plans(series, 0)]
         for compared in config.compare:
             where = compared.ours.where
+            encodings = [encoding.name for encoding in campaign.encodings]
+            assert where.get("encoding", encodings[0]) in encodings
+            assert "encoding" in where or len(encodings) == 1
             assert set(compared.ours.alphas) <= set(campaign.alphas)
             assert where.get("victim", campaign.victims.local[0]) in campaign.victims.local
             assert compared.ours.runtime in ("", *(title for title, _ in plans))
-            if compared.ours.table == "masks" and where:
+            if compared.ours.table == "masks" and "series" in where:
                 decides = {key: where[key] for key in ("kappa", "epsilon", "loss") if key in where}
                 same = [
                     plan
@@ -46,6 +49,14 @@ def test_what_is_compared_is_measured(name: str) -> None:
                     if title == where["series"] and all(getattr(plan, key) == value for key, value in decides.items())
                 ]
                 assert len(same) == 1
+
+
+def test_what_is_like_another_differs_from_it_in_what_it_says_alone() -> None:
+    for size in ("small", "full"):
+        first, cropped = (configs.campaign(name, size, Path("people")) for name in ("figure-7", "figure-18"))
+        assert [encoding.name for encoding in cropped.encodings] == ["png", "png-cropped"]
+        same = {"name": first.name, "claim": first.claim, "encodings": first.encodings}
+        assert cropped.model_copy(update=same) == first
 
 
 def test_figures_that_are_untargeted_know_the_person_alone() -> None:
@@ -61,7 +72,7 @@ def test_a_name_that_is_none_is_refused() -> None:
 
 def test_a_reproduction_ends_in_a_small_file_and_a_page(tmp_path: Path) -> None:
     people = folder(tmp_path / "people", PEOPLE, shots=8)
-    for name in ("figure-5", "figure-6", "table-9"):
+    for name in ("figure-5", "figure-6", "figure-16", "figure-17", "table-9"):
         path = command.reproduce(name, "small", people, tmp_path / "runs", tmp_path / "results", house)
         assert path.name == f"{name}-small.json"
         assert path.stat().st_size < 100_000
@@ -72,7 +83,7 @@ def test_a_reproduction_ends_in_a_small_file_and_a_page(tmp_path: Path) -> None:
     assert "not run yet" in page
     lines = [line for line in page.splitlines() if line.startswith("|")]
     assert {line.count("|") for line in lines} == {5}
-    for name in ("figure 5", "figure 6", "table 9"):
+    for name in ("figure 5", "figure 6", "figure 16", "figure 17", "table 9"):
         section = page.split(f"## {name.capitalize()}\n")[1].split("\n## ")[0]
         assert "not run yet" not in section
         assert "| - |" not in section
