@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -55,6 +58,13 @@ class LocalAttacker:
     ) -> None:
         self._batcher = Batcher(networks, batch_sizes, observe)
         self._card = card
+        self._end = math.inf
+
+    def within(self, seconds: float) -> LocalAttacker:
+        """The same one, its calls shared with all others, for a request that raises DEADLINE_TOO_SHORT after ``seconds``."""
+        other = copy.copy(self)
+        other._end = time.monotonic() + seconds
+        return other
 
     def attack(
         self,
@@ -73,12 +83,12 @@ class LocalAttacker:
         report(Progress("attack", 0, total))
         photos = [(label, crop) for label, members in gallery.items() for crop in members]
         jobs = [Job(model, embed_crop(crop)) for _, crop in photos]
-        embeddings = self._batcher.run(jobs, priority=priority)
+        embeddings = self._batcher.run(jobs, priority=priority, end=self._end)
         people: dict[str, list[Float]] = {label: [] for label in gallery}
         for (label, _), embedding in zip(photos, embeddings, strict=True):
             people[label].append(embedding)
         faces = [Job(model, face(crop, plan, people, cards), each) for crop in crops]
-        return self._batcher.run(faces, lambda steps: report(Progress("attack", steps, total)), priority)
+        return self._batcher.run(faces, lambda steps: report(Progress("attack", steps, total)), priority, self._end)
 
 
 def face(crop: Crop, plan: Plan, people: Mapping[str, Sequence[Float]], cards: Sequence[Card]) -> Steps[Mask]:

@@ -7,7 +7,9 @@ of the threads that wait for their faces, one at a time leads a call for all.
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -20,6 +22,8 @@ from faceoff.rooms import Networks
 from faceoff.types import Priority
 
 T = TypeVar("T")
+
+_LONGEST = 60.0  # seconds of one call, after which the networks' server is taken to hang
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,13 @@ class Batcher:
         jobs: Sequence[Job[T]],
         progress: Callable[[int], None] = lambda steps: None,
         priority: Priority = Priority.INTERACTIVE,
+        end: float = math.inf,
     ) -> list[T]:
         """Every job's result, in order. ``progress`` hears, between chunks, of the steps made by all of them, a finished job
-        counting as whole; what it raises ends this request alone. Raises what a job or its networks raise."""
-        faces = [_Face(job, priority) for job in jobs]
+        counting as whole; what it raises ends this request alone. Raises what a job or its networks raise, and
+        DEADLINE_TOO_SHORT when it is not done by ``end`` (of ``time.monotonic()``). A call ends when nobody whose face is in
+        it has time left, so the thread that leads may wait a while longer than its own request could."""
+        faces = [_Face(job, priority, end) for job in jobs]
         try:
             for face in faces:
                 face.advance(None)
@@ -67,7 +74,13 @@ class Batcher:
                 progress(status.made)
                 if status.finished == len(faces):
                     return [face.result for face in faces]
-                self._lead_or_wait(faces, status)
+                if time.monotonic() >= end:
+                    raise FaceOffError(
+                        Reason.DEADLINE_TOO_SHORT,
+                        "The time for this photo is over.",
+                        "Allow more time, or ask for less work.",
+                    )
+                self._lead_or_wait(faces, status, end)
         finally:
             with self._changed:
                 for face in faces:
@@ -83,12 +96,13 @@ class Batcher:
                     face.turn = (face.priority, self._arrived)
                     self._waiting.append(face)
 
-    def _lead_or_wait(self, mine: Sequence[_Face], status: _Status) -> None:
-        """Make the next call for everybody, or wait until another thread's call has changed something for this one."""
+    def _lead_or_wait(self, mine: Sequence[_Face], status: _Status, end: float) -> None:
+        """Make the next call for everybody, or wait until another thread's call has changed something for this one, or the time
+        is over."""
         with self._changed:
-            while self._leading and _status(mine) == status:
-                self._changed.wait()
-            if _status(mine) != status:
+            left = min(end - time.monotonic(), threading.TIMEOUT_MAX)
+            self._changed.wait_for(lambda: not self._leading or _status(mine) != status, left)
+            if self._leading or _status(mine) != status:
                 return
             batch = self._take()
             self._leading = True
@@ -112,9 +126,12 @@ class Batcher:
         """One call, its answers given to the faces. Where a batch is refused, each face is asked for alone, so that a bad one
         harms no other."""
         first = batch[0]
+        left = max(face.end for face in batch) - time.monotonic()
         try:
             inputs = {name: np.stack([face.asks.inputs[name] for face in batch]) for name in first.asks.inputs}
-            answer = self._networks.call(first.job.model, first.asks.signature, inputs, first.asks.outputs)
+            answer = self._networks.call(
+                first.job.model, first.asks.signature, inputs, first.asks.outputs, max(0.0, min(left, _LONGEST))
+            )
         except Exception as error:
             alone = len(batch) == 1 or (
                 isinstance(error, FaceOffError) and error.reason is Reason.SURROGATE_UNAVAILABLE
@@ -138,6 +155,7 @@ class _Face:
 
     job: Job[Any]
     priority: Priority
+    end: float
     call: Call | None = None
     key: tuple[Any, ...] = ()
     turn: tuple[int, int] = (0, 0)

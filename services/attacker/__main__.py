@@ -22,7 +22,7 @@ def main() -> None:
     attacker = LocalAttacker(
         networks, lambda name: catalogue.card(name, home), settings.batch_sizes, metrics.observe_batch
     )
-    add = partial(add_AttackerServiceServicer_to_server, AttackerServicer(attacker))
+    add = partial(add_AttackerServiceServicer_to_server, AttackerServicer(attacker.within))
     serve("faceoff.v1.AttackerService", add, settings.server)
 
 

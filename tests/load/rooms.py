@@ -73,7 +73,8 @@ def room(name: str, pause: float) -> tuple[str, Callable[[Any], None]]:
         case "detector":
             return "Detector", partial(add_DetectorServiceServicer_to_server, DetectorServicer(BoxDetector()))
         case "attacker":
-            return "Attacker", partial(add_AttackerServiceServicer_to_server, AttackerServicer(Attacker(pause)))
+            attacker = Attacker(pause)
+            return "Attacker", partial(add_AttackerServiceServicer_to_server, AttackerServicer(lambda _: attacker))
         case "amplifier":
             return "Amplifier", partial(add_AmplifierServiceServicer_to_server, AmplifierServicer(LocalAmplifier()))
         case "verifier":

@@ -82,7 +82,7 @@ def served_rooms(rooms: Rooms, tls: Tls | None = None) -> Iterator[dict[str, str
     settings = server.Settings(grace=1.0, tls=tls)
     adders = {
         "Detector": partial(add_DetectorServiceServicer_to_server, DetectorServicer(rooms.detector)),
-        "Attacker": partial(add_AttackerServiceServicer_to_server, AttackerServicer(rooms.attacker)),
+        "Attacker": partial(add_AttackerServiceServicer_to_server, AttackerServicer(lambda _: rooms.attacker)),
         "Amplifier": partial(add_AmplifierServiceServicer_to_server, AmplifierServicer(rooms.amplifier)),
         "Verifier": partial(add_VerifierServiceServicer_to_server, VerifierServicer(rooms.verifier)),
     }

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
 from unittest.mock import Mock
 
 import grpc
 import numpy as np
 import pytest
 from prometheus_client import REGISTRY
+from tensorflow_serving.apis.prediction_service_pb2_grpc import (
+    PredictionServiceServicer,
+    add_PredictionServiceServicer_to_server,
+)
 
 from faceoff import image
 from faceoff.amplify import LocalAmplifier
+from faceoff.attacks.attacker import LocalAttacker
 from faceoff.errors import FaceOffError, Reason
 from faceoff.rpc.connect import Deadline, Peer, connect
 from faceoff.rpc.remote import RemoteAmplifier, RemoteAttacker, RemoteDetector, RemoteVerifier
 from faceoff.rpc.server import Settings
+from faceoff.rpc.serving import ServingNetworks
 from faceoff.testing import BoxDetector, FixedVerifier, NoiseAttacker, picture, served
 from faceoff.types import Encoding, Mask, MaskOutcome, Photo, Plan, Progress
 from faceoff.v1 import attacker_pb2, attacker_pb2_grpc
@@ -30,6 +39,7 @@ from services.attacker.servicer import AttackerServicer
 from services.detector.servicer import DetectorServicer
 from services.verifier.servicer import VerifierServicer
 from tests.services.test_convert import plain
+from tests.unit import tiny
 
 PLAN = Plan(iterations=5, epsilon=0.05)
 Start = Callable[[str, Callable[[grpc.Server], None]], Peer]
@@ -67,7 +77,8 @@ def start() -> Iterator[Start]:
 
 
 def attacker_at(start: Start, room: NoiseAttacker) -> Peer:
-    return start("Attacker", lambda server: add_AttackerServiceServicer_to_server(AttackerServicer(room), server))
+    servicer = AttackerServicer(lambda _: room)
+    return start("Attacker", lambda server: add_AttackerServiceServicer_to_server(servicer, server))
 
 
 def test_the_detector(start: Start, photo: Photo, deadline: Deadline) -> None:
@@ -137,6 +148,42 @@ def test_a_deadline_stops_the_attackers_work(start: Start, photo: Photo) -> None
     assert caught.value.reason is Reason.DEADLINE_TOO_SHORT
     assert time.monotonic() - began < 3
     assert room.stopped.wait(2)
+
+
+class Hanging(PredictionServiceServicer):
+    """Answers nobody until it is ``released``; ``given`` has the seconds that each call may take."""
+
+    def __init__(self) -> None:
+        self.given: queue.SimpleQueue[float] = queue.SimpleQueue()
+        self.released = threading.Event()
+
+    def Predict(self, request: object, context: grpc.ServicerContext) -> NoReturn:  # noqa: N802
+        self.given.put(context.time_remaining())
+        self.released.wait(60)
+        context.abort(grpc.StatusCode.INTERNAL, "it never knew")
+
+
+def test_the_networks_are_given_no_more_time_than_the_caller_has(start: Start) -> None:
+    """Over a model server that hangs, the attacker is the real one."""
+    hanging, model_server = Hanging(), grpc.server(ThreadPoolExecutor(4))
+    add_PredictionServiceServicer_to_server(hanging, model_server)
+    address = f"127.0.0.1:{model_server.add_insecure_port('127.0.0.1:0')}"
+    model_server.start()
+    plan, crops = Plan(surrogates=("a",)), tiny.crops(1)
+    with ServingNetworks(address) as networks, ThreadPoolExecutor(1) as pool:
+        room = LocalAttacker(networks, {"a": tiny.card("a", depth=6)}.__getitem__)
+        servicer = AttackerServicer(room.within)
+        peer = start("Attacker", lambda server: add_AttackerServiceServicer_to_server(servicer, server))
+        short = pool.submit(RemoteAttacker(peer, Deadline.after(3)).attack, crops, plan, ignore)
+        assert 0 < hanging.given.get(timeout=30) <= 3
+        assert isinstance(error := short.exception(30), FaceOffError)
+        assert error.reason is Reason.DEADLINE_TOO_SHORT
+        long = pool.submit(RemoteAttacker(peer, Deadline.after(500)).attack, crops, plan, ignore)
+        assert 30 < hanging.given.get(timeout=30) <= 60
+        hanging.released.set()
+        assert isinstance(error := long.exception(30), FaceOffError)
+        assert error.reason is Reason.INTERNAL
+    model_server.stop(None).wait()
 
 
 def test_an_attacker_that_sends_too_few_masks(start: Start, photo: Photo, deadline: Deadline) -> None:

@@ -17,10 +17,12 @@ from faceoff.types import Array, Priority
 
 
 class Doubling:
-    """Networks whose one signature doubles what it is given. Keeps what every call was given; ``pause`` lets others arrive."""
+    """Networks whose one signature doubles what it is given. Keeps what every call was given, and how long it may take;
+    ``pause`` lets others arrive."""
 
     def __init__(self, pause: float = 0.0) -> None:
         self.calls: list[tuple[str, list[float]]] = []
+        self.timeouts: list[float] = []
         self.pause = pause
         self.broken: Callable[[Array], None] = lambda values: None
 
@@ -33,6 +35,7 @@ class Doubling:
         timeout: float = 60.0,
     ) -> dict[str, Array]:
         self.calls.append((model, inputs["x"].ravel().tolist()))
+        self.timeouts.append(timeout)
         time.sleep(self.pause)
         self.broken(inputs["x"])
         return {"y": 2 * inputs["x"]}
@@ -133,6 +136,30 @@ def test_a_cancelled_request_is_gone_within_a_call_and_harms_nobody() -> None:
         assert other.result(10) == [2.0**20]
     cancelled = sum(any(value >= 1e6 for value in values) for _, values in networks.calls)
     assert cancelled <= 5
+
+
+def test_a_request_waits_and_a_call_lasts_no_longer_than_somebody_has_time() -> None:
+    networks, calling, gate, waiting = Doubling(), threading.Event(), threading.Event(), threading.Event()
+
+    def gated(values: Array) -> None:
+        calling.set()
+        assert gate.wait(30)
+
+    networks.broken = gated
+    batcher = Batcher(networks, (1, 2))
+    with ThreadPoolExecutor(2) as pool:
+        endless = pool.submit(batcher.run, [job(1, 3)])
+        assert calling.wait(10)
+        with pytest.raises(FaceOffError) as error:
+            batcher.run([job(2)], end=time.monotonic() + 0.05)
+        assert error.value.reason is Reason.DEADLINE_TOO_SHORT
+        bounded = pool.submit(lambda: batcher.run([job(2, 4)], lambda steps: waiting.set(), end=time.monotonic() + 40))
+        assert waiting.wait(10)
+        gate.set()
+        assert [*endless.result(10), *bounded.result(10)] == [8, 32]
+    assert [values for _, values in networks.calls] == [[1], [2, 2], [4, 4], [8], [16]]
+    assert networks.timeouts[:3] == [60] * 3
+    assert all(0 < timeout < 40 for timeout in networks.timeouts[3:])
 
 
 def test_a_face_that_cannot_be_computed_fails_alone() -> None:
