@@ -27,11 +27,23 @@ not recognise without a mask, or in which it finds no face any more, are not cou
 a guess among the labels gives to an untargeted attack (90 % of ten people); **chance**: what it gives to a targeted one (10 %).
 """
 
+ELSEWHERE = """## What no campaign reproduces
+
+- Figures 1, 2 and 20 (a masked photo, the steps, the website): ours are in the [README](../README.md) and [the page](page.md).
+- Figures 9 to 13, Table 8 and section 4.1's comparison of norms by people are of user studies: none was made here.
+- Table 1 (the attacks' hyper-parameters): the plans `paper/...` and `released/...` of `faceoff protect --method`,
+  [decision 0009](decisions/0009-paper-and-released.md).
+- Table 2 (the surrogates): `faceoff models list`. The authors' weights are not public; networks of the same architectures are
+  read from files of your own, or [trained](training.md).
+- Table 3 (the services): [decision 0013](decisions/0013-commercial-victims.md). None of them was asked for this page.
+- Tables 4 and 7 (adversarial training): [training](training.md), with a tiny network.
+"""
+
 
 def page(results: Path) -> str:
     """The whole page; figures that were not run yet say so."""
     sections = [_section(name, configs.read(name), results) for name in configs.NAMES]
-    return "\n".join([INTRODUCTION, *sections])
+    return "\n".join([INTRODUCTION, *sections, ELSEWHERE])
 
 
 def _section(name: str, config: Reproduction, results: Path) -> str:
