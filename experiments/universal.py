@@ -59,6 +59,9 @@ class PersonalAttacker:
             self._tell({"source": source, "photos": mask.photos, "reached": mask.reached, "seconds": seconds})
         return self._attackers[source].attack(crops, plan, report, gallery)
 
+    def check(self, surrogates: Sequence[str]) -> None:
+        """A network that is not there is refused when the first person's mask is learnt."""
+
 
 def measure(experiment: Experiment, known: int, folder: Path, out: Path, house: House) -> dict[str, Any]:
     """Run what is missing and write the results file ``out``. Raises INVALID_ARGUMENT where ``known`` leaves a person without a

@@ -57,12 +57,14 @@ def protect(
 ) -> Protection:
     """Protect the encoded photo ``data``, which ``decode`` reads: a stranger's in another process (faceoff.decoding.pool).
 
-    Raises FaceOffError: what ``check`` and ``check_victims`` raise, the image's own reasons (faceoff.image), NO_FACE_DETECTED,
-    INVALID_ARGUMENT for a face index that is not there, and whatever a room raises. ``report`` may raise to stop.
+    Raises FaceOffError: what ``check``, ``check_surrogates`` and ``check_victims`` raise, the image's own reasons
+    (faceoff.image), NO_FACE_DETECTED, INVALID_ARGUMENT for a face index that is not there, and whatever a room raises.
+    ``report`` may raise to stop.
     """
     check(request, decode)
     check_people(request.plan, request.gallery)
-    check_victims(request, rooms.verifier)
+    check_surrogates(request, rooms)
+    check_victims(request, rooms)
     photo = decode(data)
     check_encoding(request.encoding, max(photo.height, photo.width))
     report(Progress("detect", 0, 1))
@@ -93,10 +95,16 @@ def check(request: Request, decode: Callable[[bytes], Photo] = image.decode) -> 
             raise FaceOffError(error.reason, f"Reference {number}: {error.message}", error.hint) from None
 
 
-def check_victims(request: Request, verifier: Verifier) -> None:
+def check_surrogates(request: Request, rooms: Rooms) -> None:
+    """Let the attacker refuse the names that are in the request, before it has a face. The house's own are not asked for."""
+    if request.plan.surrogates != Plan.surrogates:
+        rooms.attacker.check(request.plan.surrogates)
+
+
+def check_victims(request: Request, rooms: Rooms) -> None:
     """Let the verifier refuse the names that are in the request, before it has a result."""
     if request.victims or request.terms.consent:
-        verifier.check(request.plan.surrogates, request.victims, request.terms.consent)
+        rooms.verifier.check(request.plan.surrogates, request.victims, request.terms.consent)
 
 
 def check_roles(request: Request) -> None:

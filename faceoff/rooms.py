@@ -41,6 +41,9 @@ class Attacker(Protocol):
     ) -> list[Mask]:
         """One mask a crop, in the crops' order. A crop's mask does not depend on the other crops."""
 
+    def check(self, surrogates: Sequence[str]) -> None:
+        """Raise what ``attack`` would raise for these names, before there is a face to attack."""
+
 
 class Amplifier(Protocol):
     def amplify(

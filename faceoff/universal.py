@@ -140,6 +140,9 @@ class UniversalAttacker:
         report(Progress("attack", len(crops), len(crops)))
         return masks
 
+    def check(self, surrogates: Sequence[str]) -> None:
+        """No network is needed."""
+
 
 def write(universal: Universal, path: Path, overwrite: bool = False) -> None:
     """Keep it in the file ``path``, which holds no photo, no embedding and no name. Raises as files.write_atomically does."""

@@ -57,6 +57,7 @@ class LocalAttacker:
         observe: Callable[[int], None] = lambda faces: None,
     ) -> None:
         self._batcher = Batcher(networks, batch_sizes, observe)
+        self._networks = networks
         self._card = card
         self._end = math.inf
 
@@ -89,6 +90,12 @@ class LocalAttacker:
             people[label].append(embedding)
         faces = [Job(model, face(crop, plan, people, cards), each) for crop in crops]
         return self._batcher.run(faces, lambda steps: report(Progress("attack", steps, total)), priority, self._end)
+
+    def check(self, surrogates: Sequence[str]) -> None:
+        """Raise what the cards and the networks raise for names of which they know nothing."""
+        for name in surrogates:
+            self._card(name)
+        self._networks.version(set_name(surrogates))
 
 
 def face(crop: Crop, plan: Plan, people: Mapping[str, Sequence[Float]], cards: Sequence[Card]) -> Steps[Mask]:

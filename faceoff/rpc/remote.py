@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
+
+import grpc
 
 from faceoff.errors import FaceOffError, Reason
 from faceoff.pipeline import Rooms
@@ -77,6 +80,11 @@ class RemoteAttacker:
             raise FaceOffError(Reason.INTERNAL, f"The attacker at {self.peer.address} sent no masks.")
         return masks
 
+    def check(self, surrogates: Sequence[str]) -> None:
+        request = attacker_pb2.AttackerServiceCheckRequest(surrogates=surrogates)
+        with calling(self.peer), _checking():
+            AttackerServiceStub(self.peer.channel).Check(request, timeout=self.deadline.left())
+
 
 @dataclass(frozen=True)
 class RemoteAmplifier:
@@ -131,5 +139,15 @@ class RemoteVerifier:
 
     def check(self, surrogates: Sequence[str], victims: Sequence[str], consent: Sequence[str]) -> None:
         request = verifier_pb2.CheckRequest(surrogates=surrogates, victims=victims, consent=consent)
-        with calling(self.peer):
+        with calling(self.peer), _checking():
             VerifierServiceStub(self.peer.channel).Check(request, timeout=self.deadline.left())
+
+
+@contextmanager
+def _checking() -> Iterator[None]:
+    """Inside, a service of an older version, which cannot be asked, refuses nothing: it does when it has the work to do."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
+            raise

@@ -97,6 +97,9 @@ class NoiseAttacker:
             for face in crops
         ]
 
+    def check(self, surrogates: Sequence[str]) -> None:
+        """Every network is there."""
+
 
 class FixedVerifier:
     """Every victim (without names: one called ``fixed``) says that the mask has transferred."""

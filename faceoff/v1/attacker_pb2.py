@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from faceoff.v1 import types_pb2 as faceoff_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66\x61\x63\x65off/v1/attacker.proto\x12\nfaceoff.v1\x1a\x16\x66\x61\x63\x65off/v1/types.proto\"\x9d\x01\n\rAttackRequest\x12\x1f\n\x05\x63rops\x18\x01 \x03(\x0b\x32\x10.faceoff.v1.Crop\x12\x1e\n\x04plan\x18\x02 \x01(\x0b\x32\x10.faceoff.v1.Plan\x12#\n\x07gallery\x18\x03 \x03(\x0b\x32\x12.faceoff.v1.Person\x12&\n\x08priority\x18\x04 \x01(\x0e\x32\x14.faceoff.v1.Priority\"8\n\x06Person\x12\r\n\x05label\x18\x01 \x01(\t\x12\x1f\n\x05\x63rops\x18\x02 \x03(\x0b\x32\x10.faceoff.v1.Crop\"f\n\x0e\x41ttackResponse\x12(\n\x08progress\x18\x01 \x01(\x0b\x32\x14.faceoff.v1.ProgressH\x00\x12\"\n\x05masks\x18\x02 \x01(\x0b\x32\x11.faceoff.v1.MasksH\x00\x42\x06\n\x04part\"(\n\x05Masks\x12\x1f\n\x05masks\x18\x01 \x03(\x0b\x32\x10.faceoff.v1.Mask2T\n\x0f\x41ttackerService\x12\x41\n\x06\x41ttack\x12\x19.faceoff.v1.AttackRequest\x1a\x1a.faceoff.v1.AttackResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66\x61\x63\x65off/v1/attacker.proto\x12\nfaceoff.v1\x1a\x16\x66\x61\x63\x65off/v1/types.proto\"\x9d\x01\n\rAttackRequest\x12\x1f\n\x05\x63rops\x18\x01 \x03(\x0b\x32\x10.faceoff.v1.Crop\x12\x1e\n\x04plan\x18\x02 \x01(\x0b\x32\x10.faceoff.v1.Plan\x12#\n\x07gallery\x18\x03 \x03(\x0b\x32\x12.faceoff.v1.Person\x12&\n\x08priority\x18\x04 \x01(\x0e\x32\x14.faceoff.v1.Priority\"8\n\x06Person\x12\r\n\x05label\x18\x01 \x01(\t\x12\x1f\n\x05\x63rops\x18\x02 \x03(\x0b\x32\x10.faceoff.v1.Crop\"f\n\x0e\x41ttackResponse\x12(\n\x08progress\x18\x01 \x01(\x0b\x32\x14.faceoff.v1.ProgressH\x00\x12\"\n\x05masks\x18\x02 \x01(\x0b\x32\x11.faceoff.v1.MasksH\x00\x42\x06\n\x04part\"(\n\x05Masks\x12\x1f\n\x05masks\x18\x01 \x03(\x0b\x32\x10.faceoff.v1.Mask\"1\n\x1b\x41ttackerServiceCheckRequest\x12\x12\n\nsurrogates\x18\x01 \x03(\t\"\x1e\n\x1c\x41ttackerServiceCheckResponse2\xb0\x01\n\x0f\x41ttackerService\x12\x41\n\x06\x41ttack\x12\x19.faceoff.v1.AttackRequest\x1a\x1a.faceoff.v1.AttackResponse0\x01\x12Z\n\x05\x43heck\x12\'.faceoff.v1.AttackerServiceCheckRequest\x1a(.faceoff.v1.AttackerServiceCheckResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +40,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ATTACKRESPONSE']._serialized_end=385
   _globals['_MASKS']._serialized_start=387
   _globals['_MASKS']._serialized_end=427
-  _globals['_ATTACKERSERVICE']._serialized_start=429
-  _globals['_ATTACKERSERVICE']._serialized_end=513
+  _globals['_ATTACKERSERVICECHECKREQUEST']._serialized_start=429
+  _globals['_ATTACKERSERVICECHECKREQUEST']._serialized_end=478
+  _globals['_ATTACKERSERVICECHECKRESPONSE']._serialized_start=480
+  _globals['_ATTACKERSERVICECHECKRESPONSE']._serialized_end=510
+  _globals['_ATTACKERSERVICE']._serialized_start=513
+  _globals['_ATTACKERSERVICE']._serialized_end=689
 # @@protoc_insertion_point(module_scope)

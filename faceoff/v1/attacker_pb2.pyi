@@ -40,3 +40,13 @@ class Masks(_message.Message):
     MASKS_FIELD_NUMBER: _ClassVar[int]
     masks: _containers.RepeatedCompositeFieldContainer[_types_pb2.Mask]
     def __init__(self, masks: _Optional[_Iterable[_Union[_types_pb2.Mask, _Mapping]]] = ...) -> None: ...
+
+class AttackerServiceCheckRequest(_message.Message):
+    __slots__ = ("surrogates",)
+    SURROGATES_FIELD_NUMBER: _ClassVar[int]
+    surrogates: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, surrogates: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class AttackerServiceCheckResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -40,6 +40,11 @@ class AttackerServiceStub:
                 request_serializer=faceoff_dot_v1_dot_attacker__pb2.AttackRequest.SerializeToString,
                 response_deserializer=faceoff_dot_v1_dot_attacker__pb2.AttackResponse.FromString,
                 _registered_method=True)
+        self.Check = channel.unary_unary(
+                '/faceoff.v1.AttackerService/Check',
+                request_serializer=faceoff_dot_v1_dot_attacker__pb2.AttackerServiceCheckRequest.SerializeToString,
+                response_deserializer=faceoff_dot_v1_dot_attacker__pb2.AttackerServiceCheckResponse.FromString,
+                _registered_method=True)
 
 
 class AttackerServiceServicer:
@@ -53,6 +58,13 @@ class AttackerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Check(self, request, context):
+        """Refuses surrogates that Attack would refuse, before there is a face to compute a mask for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AttackerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +72,11 @@ def add_AttackerServiceServicer_to_server(servicer, server):
                     servicer.Attack,
                     request_deserializer=faceoff_dot_v1_dot_attacker__pb2.AttackRequest.FromString,
                     response_serializer=faceoff_dot_v1_dot_attacker__pb2.AttackResponse.SerializeToString,
+            ),
+            'Check': grpc.unary_unary_rpc_method_handler(
+                    servicer.Check,
+                    request_deserializer=faceoff_dot_v1_dot_attacker__pb2.AttackerServiceCheckRequest.FromString,
+                    response_serializer=faceoff_dot_v1_dot_attacker__pb2.AttackerServiceCheckResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +107,33 @@ class AttackerService:
             '/faceoff.v1.AttackerService/Attack',
             faceoff_dot_v1_dot_attacker__pb2.AttackRequest.SerializeToString,
             faceoff_dot_v1_dot_attacker__pb2.AttackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Check(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/faceoff.v1.AttackerService/Check',
+            faceoff_dot_v1_dot_attacker__pb2.AttackerServiceCheckRequest.SerializeToString,
+            faceoff_dot_v1_dot_attacker__pb2.AttackerServiceCheckResponse.FromString,
             options,
             channel_credentials,
             insecure,

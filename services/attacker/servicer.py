@@ -31,3 +31,9 @@ class AttackerServicer(attacker_pb2_grpc.AttackerServiceServicer):
             return masks
 
         yield from map(convert.to_attack, stream(context, attack))
+
+    def Check(  # noqa: N802
+        self, request: attacker_pb2.AttackerServiceCheckRequest, context: grpc.ServicerContext
+    ) -> attacker_pb2.AttackerServiceCheckResponse:
+        self._within(remaining(context)).check(request.surrogates)
+        return attacker_pb2.AttackerServiceCheckResponse()

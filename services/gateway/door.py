@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from faceoff.errors import FaceOffError, Reason
 from faceoff.image import check_encoding
 from faceoff.jobs.engine import Jobs, Operation, Position, Receipt
-from faceoff.pipeline import Request, Rooms, check, check_victims
+from faceoff.pipeline import Request, Rooms, check, check_surrogates, check_victims
 from faceoff.rpc import operations, traces
 from faceoff.rpc.connect import Deadline
 from faceoff.tenants.gate import Gate
@@ -75,11 +75,13 @@ class Door:
         if max(map(len, (photo, *request.terms.references))) > self.largest.bytes:
             raise _too_large(f"{self.largest.bytes / 1e6:g} MB")
         check(request, self.decode)
-        try:
-            check_victims(request, self.rooms(Deadline.after(_CHECK_SECONDS)).verifier)
-        except FaceOffError as error:
-            if error.reason not in _AWAY:  # who is away is asked again before the work begins
-                raise
+        rooms = self.rooms(Deadline.after(_CHECK_SECONDS))
+        for check_names in (check_surrogates, check_victims):
+            try:
+                check_names(request, rooms)
+            except FaceOffError as error:
+                if error.reason not in _AWAY:  # who is away is asked again before the work begins
+                    raise
         decoded = self.decode(photo)
         if decoded.width * decoded.height > self.largest.pixels:
             raise _too_large(f"{self.largest.pixels / 1e6:g} megapixels")

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NoReturn
+from typing import Any, NoReturn
 from unittest.mock import Mock
 
 import grpc
@@ -174,12 +174,12 @@ def test_the_networks_are_given_no_more_time_than_the_caller_has(start: Start) -
         room = LocalAttacker(networks, {"a": tiny.card("a", depth=6)}.__getitem__)
         servicer = AttackerServicer(room.within)
         peer = start("Attacker", lambda server: add_AttackerServiceServicer_to_server(servicer, server))
-        short = pool.submit(RemoteAttacker(peer, Deadline.after(3)).attack, crops, plan, ignore)
-        assert 0 < hanging.given.get(timeout=30) <= 3
+        short = pool.submit(RemoteAttacker(peer, Deadline.after(5)).attack, crops, plan, ignore)
+        assert 0 < hanging.given.get(timeout=30) < 5.5, "gRPC rounds up"
         assert isinstance(error := short.exception(30), FaceOffError)
         assert error.reason is Reason.DEADLINE_TOO_SHORT
         long = pool.submit(RemoteAttacker(peer, Deadline.after(500)).attack, crops, plan, ignore)
-        assert 30 < hanging.given.get(timeout=30) <= 60
+        assert 30 < hanging.given.get(timeout=30) < 60.5
         hanging.released.set()
         assert isinstance(error := long.exception(30), FaceOffError)
         assert error.reason is Reason.INTERNAL
@@ -232,6 +232,35 @@ def test_the_verifier(start: Start, photo: Photo, deadline: Deadline) -> None:
     assert remote.verify(photo, b"x", [], (), ()) == []
     assert REGISTRY.get_sample_value("faceoff_verifications_total", labels) == before + 2
     assert REGISTRY.get_sample_value("faceoff_verification_confidence_count", {"victim": "arcface"})
+
+
+def test_a_service_without_check_refuses_nothing(start: Start, deadline: Deadline) -> None:
+    """As one of an older version beside a newer gateway."""
+
+    def old(service: str, method: str) -> Peer:
+        name = f"faceoff.v1.{service}Service"
+        known: Any = grpc.unary_unary_rpc_method_handler(lambda request, context: b"")
+        handler = grpc.method_handlers_generic_handler(name, {method: known})
+        return start(service, lambda server: server.add_generic_rpc_handlers((handler,)))
+
+    RemoteAttacker(old("Attacker", "Attack"), deadline).check(("nobody",))
+    RemoteVerifier(old("Verifier", "Verify"), deadline).check((), ("nobody",), ())
+
+
+def test_what_a_check_refuses_arrives(start: Start, deadline: Deadline) -> None:
+    refused = FaceOffError(Reason.UNKNOWN_NETWORK, "There is no network nobody.", "Known: dlib.")
+    attacker, verifier = Mock(spec=NoiseAttacker), Mock(spec=FixedVerifier)
+    attacker.check.side_effect = verifier.check.side_effect = refused
+    servicer = VerifierServicer(verifier)
+    peer = start("Verifier", lambda server: add_VerifierServiceServicer_to_server(servicer, server))
+    checks: tuple[Callable[[], None], ...] = (
+        lambda: RemoteAttacker(attacker_at(start, attacker), deadline).check(("nobody",)),
+        lambda: RemoteVerifier(peer, deadline).check((), ("nobody",), ()),
+    )
+    for check in checks:
+        with pytest.raises(FaceOffError) as caught:
+            check()
+        assert (caught.value.reason, str(caught.value)) == (refused.reason, str(refused))
 
 
 def test_calls_of_many_threads(start: Start, photo: Photo, deadline: Deadline) -> None:

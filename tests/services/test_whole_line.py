@@ -113,8 +113,12 @@ def test_a_photo_without_a_face(client: Client) -> None:
         (Request(Plan(surrogates=("a",), iterations=0)), Reason.INVALID_ARGUMENT),
     ],
 )
-def test_what_the_rooms_refuse_arrives(client: Client, data: bytes, request_: Request, reason: Reason) -> None:
-    with pytest.raises(FaceOffError) as caught:
-        client.protect(data, request_, ignore, 60)
-    assert caught.value.reason is reason
-    assert caught.value.hint
+def test_what_the_rooms_refuse_arrives_before_there_is_a_job(
+    client: Client, data: bytes, request_: Request, reason: Reason
+) -> None:
+    for ask in (lambda: client.protect(data, request_, ignore, 60), lambda: client.submit(data, request_)):
+        with pytest.raises(FaceOffError) as caught:
+            ask()
+        assert caught.value.reason is reason
+        assert caught.value.hint
+    assert list(client.list()) == []

@@ -50,6 +50,9 @@ class GatedAttacker:
             raise
         return NoiseAttacker().attack(crops, plan, lambda progress: None)
 
+    def check(self, surrogates: Sequence[str]) -> None:
+        """Every network is there."""
+
 
 class Opinions(FixedVerifier):
     """A verdict of every kind. ``scores`` are a victim's before and after, if it has any, and its outcome."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from google.longrunning import operations_pb2
@@ -168,6 +170,27 @@ def _get(peer: Peer, name: str) -> object:
 def _page(peer: Peer, token: str) -> object:
     with calling(peer):
         return OperationsStub(peer.channel).ListOperations(operations_pb2.ListOperationsRequest(page_token=token))
+
+
+def test_surrogates_that_nobody_knows_cost_nothing(tmp_path: Path, photo: bytes) -> None:
+    """The quota has room for one photo, which costs .1536. An attacker that is away refuses nobody."""
+    (tmp_path / "tenants.yaml").write_text("defaults: {quota: 0.2}\n")
+    attacker = Mock(wraps=NoiseAttacker())
+    rooms = Rooms(BoxDetector(1), attacker, LocalAmplifier(), FixedVerifier())
+    named = replace(FAST, plan=replace(FAST.plan, surrogates=("nobody",)))
+    with (
+        house(lambda _: rooms, ByName(), gate.Settings(tenants=tmp_path / "tenants.yaml")) as there,
+        closing(Client(there.grpc, "alice")) as client,
+    ):
+        attacker.check.side_effect = FaceOffError(Reason.UNKNOWN_NETWORK, "There is no network nobody.")
+        for ask in (lambda: client.submit(photo, named), lambda: client.protect(photo, named, lambda _: None)):
+            assert reason(ask) is Reason.UNKNOWN_NETWORK
+        assert not list(client.list())
+        attacker.check.side_effect = [FaceOffError(Reason.SERVICE_UNAVAILABLE, "Nobody is there."), None]
+        assert client.wait(client.submit(photo, named).id).state is State.SUCCEEDED
+        attacker.check.reset_mock()
+        assert reason(lambda: client.submit(photo, FAST)) is Reason.QUOTA_EXCEEDED
+        attacker.check.assert_not_called()
 
 
 def test_quotas_are_reserved_and_given_back(tmp_path: Path, photo: bytes) -> None:

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from faceoff.attacks.methods import ATTACKS
 from faceoff.attacks.task import CHUNK
 from faceoff.errors import FaceOffError, Reason
 from faceoff.geometry import window
+from faceoff.networks import catalogue
+from faceoff.networks.home import Home
 from faceoff.rooms import Report
 from faceoff.types import (
     OWN,
@@ -55,6 +59,20 @@ def attack(
     report: Report = ignore,
 ) -> list[Mask]:
     return LocalAttacker(networks, networks.card).attack(crops, replace(plan, surrogates=("a", "b")), report, gallery)
+
+
+def test_surrogates_that_are_not_there_are_refused_before_there_is_a_face() -> None:
+    networks = Mock(spec=tiny.TinyNetworks)
+    networks.version.side_effect = FaceOffError(Reason.NETWORK_MISSING, "There is no such set.")
+    attacker = LocalAttacker(networks, lambda name: catalogue.card(name, Home(Path("nowhere"))))
+    for names, reason in (
+        (("sface", "nobody"), Reason.UNKNOWN_NETWORK),
+        (("sface", "facenet"), Reason.NETWORK_MISSING),
+    ):
+        with pytest.raises(FaceOffError) as caught:
+            attacker.check(names)
+        assert caught.value.reason is reason
+    networks.version.assert_called_once_with("facenet+sface")
 
 
 def test_every_method_has_a_row() -> None:

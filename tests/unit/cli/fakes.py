@@ -110,8 +110,8 @@ class Everything:
         self.terms.append(terms)
         return list(self.verdicts)
 
-    def check(self, surrogates: Sequence[str], victims: Sequence[str], consent: Sequence[str]) -> None:
-        """Everybody may be asked."""
+    def check(self, surrogates: Sequence[str], victims: Sequence[str] = (), consent: Sequence[str] = ()) -> None:
+        """Every network is there, and everybody may be asked."""
 
     def compare(self, protected: bytes, original: Photo | None, victims: Sequence[str], terms: Terms) -> list[Verdict]:
         self.terms.append(terms)
