@@ -138,10 +138,12 @@ def test_strangers_see_nothing(http: httpx2.Client, stranger: httpx2.Client, pho
     problem(stranger.delete(place), 404, Reason.NOT_FOUND)
     problem(stranger.post(place + ":cancel"), 404, Reason.NOT_FOUND)
     assert done["id"] not in stranger.get("/v1/operations").text
-    place_in_list = http.get("/v1/operations", params={"limit": 1}).json()["next"]
-    behind = stranger.get("/v1/operations", params={"after": place_in_list})
+    submit(http, photo, wait="30s")
+    before_done = {"after": http.get("/v1/operations", params={"limit": 1}).json()["next"]}
+    assert done["id"] in http.get("/v1/operations", params=before_done).text
+    behind = stranger.get("/v1/operations", params=before_done)
     assert behind.status_code == 200
-    assert done["id"] not in behind.text, "a page token of another tenant opens nothing of that tenant's"
+    assert done["id"] not in behind.text, "another tenant's page token opens nothing of that tenant's"
     assert stranger.get(place).content == stranger.get("/v1/operations/none").content
     assert http.get(place).status_code == 200
 
