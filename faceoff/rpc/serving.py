@@ -34,6 +34,9 @@ CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
+    # DNS is asked when a connection ends. gRPC would not do so twice in half a minute, which is longer than a call waits for
+    # a server that moved.
+    ("grpc.dns_min_time_between_resolutions_ms", 5_000),
     # TensorFlow Serving keeps gRPC's default and hangs up on clients that ping more often than every five minutes.
     ("grpc.keepalive_time_ms", 310_000),
     ("grpc.keepalive_timeout_ms", 20_000),

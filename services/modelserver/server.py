@@ -32,6 +32,7 @@ class RunningServer:
                 ("grpc.max_receive_message_length", INT32_MAX),
                 ("grpc.max_send_message_length", INT32_MAX),
                 ("grpc.so_reuseport", 0),
+                *settings.grpc_channel_arguments,
             ],
         )
         add_PredictionServiceServicer_to_server(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8500
     file_system_poll_wait_seconds: float = 1.0
+    grpc_channel_arguments: tuple[tuple[str, int | str], ...] = ()
     enable_grpc_healthcheck_service: bool = False
     enable_serialization_as_tensor_content: bool = True
     enable_model_warmup: bool = True
@@ -43,6 +45,13 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         type=float,
         default=Settings.file_system_poll_wait_seconds,
         help="seconds between two looks at the folders; 0 looks only at the start",
+    )
+    parser.add_argument(
+        "--grpc_channel_arguments",
+        type=_channel_arguments,
+        default=Settings.grpc_channel_arguments,
+        metavar="NAME=VALUE,...",
+        help="options of the gRPC server, such as grpc.max_connection_age_ms=60000",
     )
     for name, text in (
         ("enable_grpc_healthcheck_service", "serve grpc.health.v1"),
@@ -70,6 +79,13 @@ def single(name: str, base_path: str) -> ModelConfigList:
     config = ModelConfigList()
     config.config.add(name=name, base_path=base_path, model_platform="tensorflow")
     return config
+
+
+def _channel_arguments(text: str) -> tuple[tuple[str, int | str], ...]:
+    pairs = [argument.split("=") for argument in text.split(",") if argument]
+    if not all(len(pair) == 2 for pair in pairs):
+        raise argparse.ArgumentTypeError(f"expected name=value,name=value, got {text!r}")
+    return tuple((name, int(value) if re.fullmatch(r"-?\d+", value) else value) for name, value in pairs)
 
 
 def _boolean(text: str) -> bool:

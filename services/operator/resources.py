@@ -99,6 +99,8 @@ def deployment(body: Mapping[str, Any], spec: SurrogateSetSpec, settings: Settin
             "--enable_grpc_healthcheck_service",
             "--enable_serialization_as_tensor_content",
             "--enable_model_warmup",
+            # Callers come back through DNS now and then, and so find new pods; calls under way are not cut.
+            "--grpc_channel_arguments=grpc.max_connection_age_ms=60000",
         ],
         # The image's own start script looks for a model of its own.
         command=["tensorflow_model_server"],

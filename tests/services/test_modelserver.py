@@ -458,15 +458,34 @@ class TestSettings:
         file.write_text("model_config_list {" + entry("m", "/m") + "}")
         assert parse(["--model_config_file", str(file)]).config == single("m", "/m")
         more = parse(["--model_store=/m", "--enable_grpc_healthcheck_service", "--enable_model_warmup=false"])
+        channel = parse(["--model_store=/m", "--grpc_channel_arguments=grpc.max_connection_age_ms=60000,grpc.a=b"])
+        assert channel.grpc_channel_arguments == (("grpc.max_connection_age_ms", 60000), ("grpc.a", "b"))
         assert (more.enable_grpc_healthcheck_service, more.enable_model_warmup) == (True, False)
 
     @pytest.mark.parametrize(
         "arguments",
-        [[], ["--model_store=/a", "--model_base_path=/b"], ["--model_config_file=/none"], ["--model_store=a", "--x"]],
+        [
+            [],
+            ["--model_store=/a", "--model_base_path=/b"],
+            ["--model_config_file=/none"],
+            ["--model_store=a", "--x"],
+            ["--model_store=a", "--grpc_channel_arguments=grpc.max_connection_age_ms"],
+        ],
     )
     def test_wrong_flags(self, arguments: list[str]) -> None:
         with pytest.raises(SystemExit):
             parse(arguments)
+
+
+def test_a_connection_that_is_too_old_is_left_when_its_calls_have_ended(folder: Path) -> None:
+    slow = request("tiny", {"x": np.eye(256, dtype=np.float32), "k": np.array(1000, np.int32)}, "slow")
+    server, _ = serve(store=folder, grpc_channel_arguments=(("grpc.max_connection_age_ms", 50),))
+    with server:
+        client = Client(server.address)
+        begun = time.monotonic()
+        while time.monotonic() < begun + 1:  # many ages
+            assert client.predict(slow).model_spec.name == "tiny"
+            assert client.scale("tiny") == 1.0
 
 
 def test_the_process(tmp_path: Path) -> None:

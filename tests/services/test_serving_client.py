@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import socketserver
 import subprocess
 import sys
 import threading
@@ -33,7 +34,9 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
 from faceoff.errors import FaceOffError, Reason
 from faceoff.rooms import Networks
 from faceoff.rpc.serving import ServingNetworks, decode, encode
-from services.modelserver import start
+from services.modelserver import RunningServer, start
+from services.modelserver.settings import Settings
+from services.modelserver.store import Store
 from tests.services.tiny_networks import ONES, put
 
 
@@ -168,6 +171,73 @@ class TestForeignServer:
         assert servicer.calls in calls
         assert "Traceback" not in str(error)
         assert "secret" not in str(error)
+
+
+class NameServer(socketserver.UDPServer):
+    """Says of every name what the test puts into ``addresses``. ``of`` is a name as gRPC resolves it here."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = addresses
+        super().__init__(("127.0.0.1", 0), Question)
+
+    def of(self, number: int) -> str:
+        return f"dns://127.0.0.1:{self.server_address[1]}/servers.test:{number}"
+
+    def answer(self, message: bytes) -> bytes:
+        question = message[12 : message.index(0, 12) + 5]
+        ipv4 = question.endswith(b"\0\1\0\1")
+        records = [b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4" + socket.inet_aton(one) for one in self.addresses if ipv4]
+        return message[:2] + b"\x84\0\0\1\0%c\0\0\0\0" % len(records) + question + b"".join(records)
+
+
+class Question(socketserver.BaseRequestHandler):
+    server: NameServer
+
+    def handle(self) -> None:
+        message, replies = self.request
+        replies.sendto(self.server.answer(message), self.client_address)
+
+
+@pytest.fixture
+def names() -> Iterator[NameServer]:
+    with NameServer("127.0.0.2") as names:
+        thread = threading.Thread(target=names.serve_forever, args=(0.05,))
+        thread.start()
+        yield names
+        names.shutdown()
+        thread.join()
+
+
+class TestServersComeAndGo:
+    def test_a_new_one_gets_calls_and_an_old_one_may_end(self, tmp_path: Path, names: NameServer) -> None:
+        """As behind a headless Service, whose pods have the connections' age that the chart gives them, here a shorter one."""
+        number = port()
+
+        def serve(host: str, version: int) -> RunningServer:
+            put(tmp_path / host, "tiny", version)  # the version tells who answered
+            settings = Settings(
+                store=tmp_path / host,
+                host=host,
+                port=number,
+                grpc_channel_arguments=(("grpc.max_connection_age_ms", 300),),
+            )
+            store = Store(settings)
+            store.start()
+            return RunningServer(settings, store)
+
+        with ServingNetworks(names.of(number)) as networks, serve("127.0.0.3", 2):
+
+            def ask() -> float:
+                return float(networks.call("tiny", "serving_default", ONES, timeout=10)["scaled"][0, 0])
+
+            with serve("127.0.0.2", 1):
+                assert {ask() for _ in range(10)} == {1.0}
+                names.addresses = ("127.0.0.2", "127.0.0.3")
+                end = time.monotonic() + 30
+                while ask() != 2.0:
+                    assert time.monotonic() < end, "the new server gets no calls"
+                names.addresses = ("127.0.0.3",)
+            assert {ask() for _ in range(10)} == {2.0}
 
 
 class TestNoServer:
