@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from faceoff.campaign.config import Campaign
@@ -15,8 +15,12 @@ from faceoff.types import Outcome
 GROUP = 8
 """Photos that are attacked in one call; what a kill can cost."""
 
-AGAIN = (Outcome.THROTTLED, Outcome.OVER_BUDGET, Outcome.ERROR)
-"""Outcomes that say nothing of the cell: a run that goes on asks once more."""
+WAITING = (Outcome.THROTTLED, Outcome.OVER_BUDGET)
+"""The victim took no call for the cell: it is still to be done, and its run not complete."""
+
+AGAIN = (*WAITING, Outcome.ERROR)
+"""Outcomes that say nothing of the cell: a run that goes on asks once more. An error may be there for ever, so a run does not
+stay open for it."""
 
 Scores = Mapping[tuple[int, int, str, str], float | None]
 
@@ -47,16 +51,16 @@ class Book:
         self.rows: dict[str, Row] = {
             row["cell"]: row for row in journal.rows if row["run"] == number and row["cell"] in self.cells
         }
-        self.missing = {cell for cell in self.cells if self._lacks(cell)}
+        self.missing = {cell for cell in self.cells if self._lacks(cell, AGAIN)}
 
     @property
     def done(self) -> int:
         return len(self.cells) - len(self.missing)
 
     def note(self, rows: Sequence[Row]) -> None:
-        """These cells have their row."""
+        """These cells have their row; those that wait stay missing."""
         self.rows |= {row["cell"]: row for row in rows}
-        self.missing -= {row["cell"] for row in rows}
+        self.missing -= {row["cell"] for row in rows if not self._lacks(row["cell"], WAITING)}
 
     def outcomes(self) -> dict[str, int]:
         """How many cells came out how, without those of the photos as they are."""
@@ -106,17 +110,17 @@ class Book:
             if not job.mask and cell in self.rows
         }
 
-    def _lacks(self, cell: str) -> bool:
-        """Whether a cell has no row, or one that came of a fault; the photo's own fault is every mask's."""
+    def _lacks(self, cell: str, faults: Collection[str]) -> bool:
+        """Whether a cell has no row, or one that came of one of ``faults``; the photo's own fault is every mask's."""
         row = self.rows.get(cell)
-        if row is None or row["outcome"] in AGAIN:
+        if row is None or row["outcome"] in faults:
             return True
         job, encoding, victim = self.cells[cell]
-        return row["outcome"] == Outcome.NO_CLEAN_PAIR and self._photo_lacks(job.pair, encoding, victim)
+        return row["outcome"] == Outcome.NO_CLEAN_PAIR and self._photo_lacks(job.pair, encoding, victim, faults)
 
-    def _photo_lacks(self, pair: Pair, encoding: str, victim: str) -> bool:
+    def _photo_lacks(self, pair: Pair, encoding: str, victim: str, faults: Collection[str]) -> bool:
         for job in self._clean:
             if (job.pair.source, job.pair.shot) == (pair.source, pair.shot):
                 cells = [job.cell(look, victim) for look in job.looks if look.encoding.name == encoding]
-                return any(self._lacks(cell) for cell in cells)
+                return any(cell in self.cells and self._lacks(cell, faults) for cell in cells)
         return False

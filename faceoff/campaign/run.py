@@ -32,9 +32,10 @@ def run(
     as a run of its own. ``build`` makes each worker's networks; with several workers it must be picklable, and each
     worker is a process.
 
-    Returns how many cells there are, were done now and came out how. Raises FaceOffError: INVALID_ARGUMENT for a
-    campaign that cannot be run, a folder of another campaign or one that another run is at work in, UNKNOWN_NETWORK,
-    VICTIM_IS_SURROGATE, what faceoff.image says of a photo, and what the networks raise.
+    Returns how many cells there are, were asked now, are ``left`` for want of a call (the run then goes on with the next
+    call) and came out how. Raises FaceOffError: INVALID_ARGUMENT for a campaign that cannot be run, a folder of another
+    campaign or one that another run is at work in, UNKNOWN_NETWORK, VICTIM_IS_SURROGATE, what faceoff.image says of a
+    photo, and what the networks raise.
     """
     grid.check_size(campaign)
     folder = Folder(out)
@@ -69,7 +70,8 @@ def run(
                     _work(pool, list(tasks()), journal, clock, book)
         now["runs"][number] |= {"complete": not book.missing, "finished": today()}
         folder.write_manifest(now)
-    return {"out": str(out), "run": number, "cells": len(book.cells), "new": todo, "outcomes": book.outcomes()}
+    counts = {"cells": len(book.cells), "new": todo, "left": len(book.missing)}
+    return {"out": str(out), "run": number, **counts, "outcomes": book.outcomes()}
 
 
 def _work(pool: Pool, tasks: Sequence[Task], journal: Journal, clock: Clock, book: Book) -> None:

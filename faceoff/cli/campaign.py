@@ -75,7 +75,9 @@ def run(options: argparse.Namespace, parts: Parts) -> int:
         output.say(
             f"{output.printable(done['out'])}: {done['cells']} cells, {done['new']} of them new; masks: {counts}"
         )
-    return exits.DONE
+        if done["left"]:
+            output.say(f"{done['left']} cells are left, throttled or over budget: the same command goes on with them.")
+    return exits.BUDGET if done["left"] else exits.DONE
 
 
 def run_report(options: argparse.Namespace, parts: Parts) -> int:

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -207,6 +208,15 @@ def test_the_stored_pictures_are_verified_again(people: Path, tmp_path: Path) ->
     first, later = ({row["cell"]: row for row in rows if row["run"] == number} for number in (0, 1))
     assert {**first} == {cell: row | {"run": 0} for cell, row in later.items()}
     assert [run["complete"] for run in json.loads((tmp_path / "manifest.json").read_text())["runs"]] == [True] * 3
+
+
+def test_lost_pictures_hold_no_run_open(people: Path, tmp_path: Path) -> None:
+    run(campaign(people), tmp_path, house, quiet=True)
+    shutil.rmtree(tmp_path / "pictures" / "clean")
+    for number in (1, 2):
+        done = run(campaign(people), tmp_path, house, verify_only=True, quiet=True)
+        assert (done["run"], done["left"]) == (number, 0)
+        assert done["outcomes"][Outcome.NO_CLEAN_PAIR] > 0
 
 
 def test_a_killed_verification_goes_on_as_the_same_run(people: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,13 @@ from faceoff import image
 from faceoff.campaign import journal, tables
 from faceoff.campaign.journal import Row
 from faceoff.campaign.run import run
+from faceoff.cli import main
 from faceoff.errors import FaceOffError
 from faceoff.testing.faults import Fault
 from faceoff.testing.lookalike import LookAlike, settings
 from faceoff.types import Box, Float, Outcome
 from faceoff.verify.rates import COUNTED
-from tests.unit.campaign.fakes import Detector, Networks, campaign, folder, house
+from tests.unit.campaign.fakes import Detector, Networks, campaign, content, folder, house
 
 TERMS = (
     "price: {amount: 0.001, currency: USD, as_of: 2026-01-01}, limits: {daily: 1, monthly: 10}, rate: 1000, timeout: 30"
@@ -120,6 +123,80 @@ def test_throttled_calls_are_no_evidence_and_asked_again(
     assert run(campaign(people, **asked), out, house, quiet=True)["new"] > 0
     assert {row["outcome"] for row in rows(out)} <= set(COUNTED)
     assert len([call for call in server.billed if call.wire == "rekognition"]) == before
+
+
+def budget(asked: dict[str, Any], daily: str) -> None:
+    """What a day may cost from now on."""
+    file = Path(asked["victims"]["file"])
+    file.write_text(re.sub(r"daily: [\d.]+", f"daily: {daily}", file.read_text()))
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_run_is_complete_when_no_cell_waits_for_the_budget(
+    people: Path, tmp_path: Path, asked: dict[str, Any], server: LookAlike, again: bool
+) -> None:
+    asked["victims"] |= {"remote": ["facepp"], "consent": ["facepp"]}
+    out, number = tmp_path / "out", int(again)
+    if again:
+        run(campaign(people, **asked), out, house, quiet=True)
+    before = len(server.billed)
+
+    def go_on() -> tuple[int, bool]:
+        done = run(campaign(people, **asked), out, house, verify_only=again, quiet=True)
+        assert done["run"] == number
+        runs = json.loads((out / "manifest.json").read_text())["runs"]
+        assert len(runs) == number + 1
+        return done["left"], runs[number]["complete"]
+
+    budget(asked, f"{(before + 12) / 1000}")  # of 20 calls
+    assert go_on() == (4, False)
+    assert go_on() == (4, False)
+    assert len(server.billed) == before + 12
+    budget(asked, "1")
+    assert go_on() == (0, True)
+    assert len(server.billed) == before + 20
+    assert {row["outcome"] for row in rows(out, "facepp")} <= set(COUNTED)
+
+
+def test_the_command_says_what_is_left(
+    people: Path,
+    tmp_path: Path,
+    asked: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("faceoff.cli.campaign._house", lambda home: house())
+    asked["victims"] |= {"remote": ["facepp"], "consent": ["facepp"]}
+    file = tmp_path / "small.yaml"
+    file.write_text(json.dumps(content(people, **asked)))
+    command = ["campaign", "run", str(file), "--out", str(tmp_path / "out")]
+    budget(asked, "0.002")
+    assert main([*command, "--quiet"]) == 6
+    assert capsys.readouterr().out.splitlines()[-1].startswith("10 cells are left, throttled or over budget")
+    assert main([*command, "--json"]) == 6
+    said = capsys.readouterr()
+    assert json.loads(said.out)["left"] == 10
+    assert said.err.splitlines()[-1].startswith("small: 2 of 12 cells, ")
+    budget(asked, "1")
+    assert main([*command, "--quiet"]) == 0
+
+
+def test_what_fails_for_good_holds_no_run_open(people: Path, tmp_path: Path, asked: dict[str, Any]) -> None:
+    broken = {path.read_bytes() for path in (people / "ada").iterdir()}
+
+    def twice(data: bytes) -> list[tuple[Box, Float]]:
+        return embed(data) * (2 if data in broken else 1)  # CompreFace refuses a reference with two faces
+
+    with LookAlike(twice, threshold=0.6) as server:
+        keys = tmp_path / "others"
+        keys.mkdir()
+        file = settings(keys, server.url, server.keys, TERMS)
+        asked["victims"] = {"file": str(file), "remote": ["compreface"], "consent": ["compreface"]}
+        done = run(campaign(people, **asked), tmp_path / "out", house, quiet=True)
+        assert (done["left"], done["outcomes"][Outcome.ERROR]) == (0, 2)
+        for number in (1, 2):
+            done = run(campaign(people, **asked), tmp_path / "out", house, verify_only=True, quiet=True)
+            assert (done["run"], done["left"]) == (number, 0)
 
 
 def test_without_consent_nothing_is_sent(people: Path, asked: dict[str, Any], server: LookAlike) -> None:
