@@ -65,10 +65,14 @@ def fetch_job(body: Mapping[str, Any], spec: CampaignSpec, settings: Settings) -
     way out of the cluster."""
     names, sets = networks(spec)
     marked = labels(body, "model-fetch", run(spec))
-    fetch = command("fetch", settings, HOME, ["models", "fetch", "--quiet", *names])
-    build = command("build", settings, HOME, ["models", "build", "--quiet", *sets])
+    fetch, build = (
+        command(name, settings, HOME, ["models", name, "--quiet", *what], env=settings.fetch_env)
+        for name, what in (("fetch", names), ("build", sets))
+    )
     volumes = [claim("store", settings.store)]
-    spec_of_pod = pod([build], volumes, settings.campaign_priority, gpu=False, restartPolicy="Never")
+    spec_of_pod = pod(
+        settings, [build], volumes, settings.campaign_priority, restartPolicy="Never", initContainers=[fetch]
+    )
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -76,7 +80,7 @@ def fetch_job(body: Mapping[str, Any], spec: CampaignSpec, settings: Settings) -
         "spec": {
             "backoffLimit": 3,
             "activeDeadlineSeconds": 7200,
-            "template": {"metadata": {"labels": marked}, "spec": {**spec_of_pod, "initContainers": [fetch]}},
+            "template": {"metadata": {"labels": marked}, "spec": spec_of_pod},
         },
     }
 
@@ -145,7 +149,7 @@ def _work(
         volumes.append({"name": "victims", "secret": {"secretName": settings.victims, "defaultMode": 0o440}})
     gpu = spec.accelerator.kind == "gpu"
     spec_of_pod = pod(
-        [report], volumes, settings.campaign_priority, gpu,
+        settings, [report], volumes, settings.campaign_priority, gpu,
         restartPolicy="Never", initContainers=[work], terminationGracePeriodSeconds=60,
     )  # fmt: skip
     count = len(parts(spec))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
-from services.operator.settings import Settings, Size
+from services.operator.settings import Json, Settings
 from services.operator.specs import Accelerator
 
 GROUP = "faceoff.dev"
@@ -66,15 +67,14 @@ def meta(body: Mapping[str, Any], name: str, marked: Mapping[str, str]) -> Objec
     }
 
 
-def container(name: str, image: str, size: Size, accelerator: Accelerator | None = None, **more: Any) -> Object:
+def container(name: str, image: str, resources: Json, accelerator: Accelerator | None = None, **more: Any) -> Object:
     """A container of the restricted profile; ``more`` are its other fields."""
-    limits = {"memory": size.memory}
     if accelerator and accelerator.kind == "gpu":
-        limits[GPU] = str(accelerator.count)
+        resources = {**resources, "limits": {**(resources.get("limits") or {}), GPU: str(accelerator.count)}}
     return {
         "name": name,
         "image": image,
-        "resources": {"requests": {"cpu": size.cpu, "memory": size.memory}, "limits": limits},
+        "resources": resources,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -92,20 +92,18 @@ def command(
     arguments: Sequence[str],
     accelerator: Accelerator | None = None,
     read_only: bool = False,
+    env: Mapping[str, str] = MappingProxyType({}),
 ) -> Object:
     """A container that runs ``faceoff`` with models in ``home``, a folder of the store."""
+    variables = {"HOME": SCRATCH, "TF_CPP_MIN_LOG_LEVEL": "3", **env, "FACEOFF_HOME": f"{HOME}/{home}"}
     return container(
         name,
-        settings.image,
-        settings.campaign,
+        settings.campaign_gpu_image if accelerator and accelerator.kind == "gpu" else settings.image,
+        settings.campaign_resources,
         accelerator,
         command=["faceoff"],
         args=list(arguments),
-        env=[
-            {"name": "FACEOFF_HOME", "value": f"{HOME}/{home}"},
-            {"name": "HOME", "value": SCRATCH},
-            {"name": "TF_CPP_MIN_LOG_LEVEL", "value": "3"},
-        ],
+        env=[{"name": name, "value": value} for name, value in variables.items()],
         volumeMounts=[
             {"name": "store", "mountPath": HOME, "readOnly": read_only},
             {"name": "scratch", "mountPath": SCRATCH},
@@ -113,8 +111,17 @@ def command(
     )
 
 
-def pod(containers: Sequence[Object], volumes: Sequence[Object], priority: str, gpu: bool, **more: Any) -> Object:
-    """A pod's spec: nobody's user, no token of the API server, and where a GPU is asked for, the pool's taint tolerated."""
+def pod(
+    settings: Settings,
+    containers: Sequence[Object],
+    volumes: Sequence[Object],
+    priority: str,
+    gpu: bool = False,
+    place: Mapping[str, Any] = MappingProxyType({}),
+    **more: Any,
+) -> Object:
+    """A pod's spec: nobody's user, no token of the API server, and where a GPU is asked for, the pool's taint tolerated.
+    ``place`` has a nodeSelector and further tolerations."""
     spec: Object = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -132,8 +139,15 @@ def pod(containers: Sequence[Object], volumes: Sequence[Object], priority: str, 
     }
     if priority:
         spec["priorityClassName"] = priority
+    if settings.pull_secrets:
+        spec["imagePullSecrets"] = [{"name": name} for name in settings.pull_secrets]
+    if place.get("nodeSelector"):
+        spec["nodeSelector"] = dict(place["nodeSelector"])
+    tolerations = list(place.get("tolerations") or ())
     if gpu:
-        spec["tolerations"] = [{"key": GPU, "operator": "Exists", "effect": "NoSchedule"}]
+        tolerations.append({"key": GPU, "operator": "Exists", "effect": "NoSchedule"})
+    if tolerations:
+        spec["tolerations"] = tolerations
     return spec
 
 

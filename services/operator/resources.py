@@ -29,6 +29,9 @@ GRPC, REST = 8500, 8501
 DRAIN = 15
 """Seconds in which clients learn that an address is gone, before the server stops."""
 
+WORK, AGE = "faceoff_queued_work_seconds", "faceoff_queue_oldest_age_seconds"
+"""What autoscalers follow, as the chart's do."""
+
 _MONITORING = 'prometheus_config { enable: true path: "/monitoring/prometheus/metrics" }\n'
 
 
@@ -48,12 +51,17 @@ def fetch_job(body: Mapping[str, Any], spec: SurrogateSetSpec, settings: Setting
     names = sorted({*spec.members, *spec.victims})
     home = _home(body, spec)
     steps = [
-        command("fetch", settings, home, ["models", "fetch", "--quiet", *names]),
-        command("build", settings, home, ["models", "build", "--quiet", ",".join(spec.members), *spec.victims]),
+        command(name, settings, home, ["models", name, *arguments], env=settings.fetch_env)
+        for name, arguments in (
+            ("fetch", ["--quiet", *names]),
+            ("build", ["--quiet", ",".join(spec.members), *spec.victims]),
+            ("check", names),
+        )
     ]
-    check = command("check", settings, home, ["models", "check", *names])
     volumes = [claim("store", settings.store)]
-    spec_of_pod = pod([check], volumes, settings.campaign_priority, gpu=False, restartPolicy="Never")
+    spec_of_pod = pod(
+        settings, steps[-1:], volumes, settings.campaign_priority, restartPolicy="Never", initContainers=steps[:-1]
+    )
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -61,7 +69,7 @@ def fetch_job(body: Mapping[str, Any], spec: SurrogateSetSpec, settings: Setting
         "spec": {
             "backoffLimit": 3,
             "activeDeadlineSeconds": 7200,
-            "template": {"metadata": {"labels": marked}, "spec": {**spec_of_pod, "initContainers": steps}},
+            "template": {"metadata": {"labels": marked}, "spec": spec_of_pod},
         },
     }
 
@@ -89,7 +97,7 @@ def deployment(body: Mapping[str, Any], spec: SurrogateSetSpec, settings: Settin
     server = container(
         "serving",
         settings.serving_gpu_image if gpu else settings.serving_image,
-        settings.serving,
+        settings.serving_resources,
         spec.accelerator,
         args=[
             f"--port={GRPC}",
@@ -101,6 +109,7 @@ def deployment(body: Mapping[str, Any], spec: SurrogateSetSpec, settings: Settin
             "--enable_model_warmup",
             # Callers come back through DNS now and then, and so find new pods; calls under way are not cut.
             "--grpc_channel_arguments=grpc.max_connection_age_ms=60000",
+            *settings.serving_flags,
         ],
         # The image's own start script looks for a model of its own.
         command=["tensorflow_model_server"],
@@ -127,8 +136,9 @@ def deployment(body: Mapping[str, Any], spec: SurrogateSetSpec, settings: Settin
         "whenUnsatisfiable": "ScheduleAnyway",
         "labelSelector": {"matchLabels": chosen},
     }
+    place = settings.serving_gpu_place if gpu else settings.serving_place
     spec_of_pod = pod(
-        [server], volumes, settings.serving_priority, gpu,
+        settings, [server], volumes, settings.serving_priority, gpu, place,
         terminationGracePeriodSeconds=DRAIN + 60, topologySpreadConstraints=[spread],
     )  # fmt: skip
     # A GPU to spare for a second pod is rare: there the old one makes room.
@@ -143,7 +153,7 @@ def deployment(body: Mapping[str, Any], spec: SurrogateSetSpec, settings: Settin
             "template": {"metadata": {"labels": marked}, "spec": spec_of_pod},
         },
     }
-    if not scaled(spec):
+    if not scaled(spec, settings):
         made["spec"]["replicas"] = spec.replicas.min
     return made
 
@@ -186,23 +196,21 @@ def autoscaler(body: Mapping[str, Any], spec: SurrogateSetSpec, settings: Settin
     behavior = {
         "scaleUp": {
             "stabilizationWindowSeconds": 0,
-            "policies": [{"type": "Percent", "value": 100, "periodSeconds": 30}],
+            "policies": [
+                {"type": "Percent", "value": 100, "periodSeconds": 30},
+                {"type": "Pods", "value": 2, "periodSeconds": 30},
+            ],
         },
         "scaleDown": {
             "stabilizationWindowSeconds": 600,
             "policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}],
         },
     }
+    followed = (
+        ("sum", WORK, "AverageValue", settings.work_seconds),
+        ("max", AGE, "Value", settings.oldest_seconds),
+    )
     if settings.autoscaler == "keda":
-        trigger = {
-            "type": "prometheus",
-            "metricType": "AverageValue",
-            "metadata": {
-                "serverAddress": settings.prometheus,
-                "query": f'sum({settings.metric}{{namespace="{settings.namespace}"}})',
-                "threshold": str(settings.target),
-            },
-        }
         return {
             "apiVersion": "keda.sh/v1alpha1",
             "kind": "ScaledObject",
@@ -214,16 +222,20 @@ def autoscaler(body: Mapping[str, Any], spec: SurrogateSetSpec, settings: Settin
                 "cooldownPeriod": 600,
                 "fallback": {"failureThreshold": 3, "replicas": max(spec.replicas.min, 1)},
                 "advanced": {"horizontalPodAutoscalerConfig": {"behavior": behavior}},
-                "triggers": [trigger],
+                "triggers": [
+                    {
+                        "type": "prometheus",
+                        "metricType": kind,
+                        "metadata": {
+                            "serverAddress": settings.prometheus,
+                            "query": f'{over}({metric}{{namespace="{settings.namespace}"}})',
+                            "threshold": str(amount),
+                        },
+                    }
+                    for over, metric, kind, amount in followed
+                ],
             },
         }
-    metric = {
-        "type": "External",
-        "external": {
-            "metric": {"name": settings.metric},
-            "target": {"type": "AverageValue", "averageValue": str(settings.target)},
-        },
-    }
     return {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
@@ -232,15 +244,24 @@ def autoscaler(body: Mapping[str, Any], spec: SurrogateSetSpec, settings: Settin
             "scaleTargetRef": target,
             "minReplicas": max(spec.replicas.min, 1),
             "maxReplicas": spec.replicas.max,
-            "metrics": [metric],
+            "metrics": [
+                {
+                    "type": "External",
+                    "external": {
+                        "metric": {"name": metric},
+                        "target": {"type": kind, "averageValue" if kind == "AverageValue" else "value": str(amount)},
+                    },
+                }
+                for _, metric, kind, amount in followed
+            ],
             "behavior": behavior,
         },
     }
 
 
-def scaled(spec: SurrogateSetSpec) -> bool:
+def scaled(spec: SurrogateSetSpec, settings: Settings) -> bool:
     """Whether an autoscaler decides how many replicas there are."""
-    return spec.replicas.min < spec.replicas.max
+    return settings.autoscaler != "none" and spec.replicas.min < spec.replicas.max
 
 
 def _name(body: Mapping[str, Any], spec: SurrogateSetSpec) -> str:

@@ -77,7 +77,7 @@ async def write(api: Api, body: Mapping[str, Any], content: Object) -> None:
 def _check(spec: SurrogateSetSpec, settings: Settings) -> None:
     """What only the settings can say. Raises Refused."""
     if spec.replicas.min == 0 and settings.autoscaler != "keda":
-        raise Refused("spec.replicas.min: 0 needs KEDA, and the operator was told to use a HorizontalPodAutoscaler")
+        raise Refused("spec.replicas.min: 0 needs KEDA, which the operator was not told to use (autoscaler)")
     if spec.accelerator.kind == "gpu" and not settings.serving_gpu_image:
         raise Refused("spec.accelerator: the operator has no image for GPUs (serving-gpu-image)")
 
@@ -113,7 +113,7 @@ async def _deploy(api: Api, body: Mapping[str, Any], spec: SurrogateSetSpec, set
     await api.apply(resources.model_config(body, spec))
     document = resources.deployment(body, spec, settings)
     name = document["metadata"]["name"]
-    if not resources.scaled(spec) or await api.get("Deployment", name) is not None:
+    if not resources.scaled(spec, settings) or await api.get("Deployment", name) is not None:
         return await api.apply(document)
     # A new revision begins as large as the one whose load it takes over. The number is written under another name, so that
     # it stays when the rest is applied again, and is the autoscaler's from then on.
@@ -141,7 +141,7 @@ async def _autoscale(
 ) -> None:
     """One autoscaler, on what is asked; none where the number is fixed."""
     name = body["metadata"]["name"]
-    wanted = resources.autoscaler(body, spec, settings, active) if resources.scaled(spec) else None
+    wanted = resources.autoscaler(body, spec, settings, active) if resources.scaled(spec, settings) else None
     for kind in ("HorizontalPodAutoscaler", "ScaledObject"):
         if wanted is None or wanted["kind"] != kind:
             await api.delete(kind, name)

@@ -87,6 +87,8 @@ async def _check(api: Api, spec: CampaignSpec, settings: Settings) -> None:
     """What only the settings and the namespace can say. Raises Refused."""
     if spec.campaign["victims"].get("remote") and not settings.victims:
         raise Refused("spec.campaign.victims.remote: the operator has no commercial victims (victims)")
+    if spec.accelerator.kind == "gpu" and not settings.campaign_gpu_image:
+        raise Refused("spec.accelerator: the operator has no image for campaigns with a GPU (campaign-gpu-image)")
     for field, claim in (("photos", spec.photos.claim), ("results", spec.results.claim)):
         found = await api.get("PersistentVolumeClaim", claim)
         # Else whoever may write campaigns could have any volume of the namespace mounted.

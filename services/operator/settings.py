@@ -1,46 +1,50 @@
 """Settings of the operator, from the command line and the environment. What a custom resource may not say stands here: images,
-where models are kept, which Secret and which queue are used."""
+where models are kept, where pods run and how large they are, which Secret and which queue are used."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"
 
-
-@dataclass(frozen=True)
-class Size:
-    """What a container asks for: ``cpu`` and ``memory`` as Kubernetes writes them. Memory is also its limit."""
-
-    cpu: str
-    memory: str
+Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """``image`` has the command ``faceoff``. ``store`` is the claim of the models' volume. ``autoscaler`` is hpa (an external
-    metric) or keda (asks ``prometheus``); both take ``metric``, of which ``target`` per replica is right. ``victims`` is the
-    Secret whose key victims.yaml names the commercial victims of campaigns. ``job_labels`` go on
-    the Jobs of campaigns and their pods."""
+    """``image`` has the command ``faceoff``, ``campaign_gpu_image`` has it with CUDA. ``store`` is the claim of the models'
+    volume. ``autoscaler`` is none, hpa (external metrics) or keda (asks ``prometheus``); ``work_seconds`` of waiting work per
+    replica are right, and jobs that wait for ``oldest_seconds``. ``victims`` is the Secret whose key victims.yaml names the
+    commercial victims of campaigns. ``fetch_env`` is further environment of pods that fetch networks. ``job_labels`` go on the
+    Jobs of campaigns and their pods. ``serving_place`` and ``serving_gpu_place`` are the nodeSelector and the tolerations of
+    model servers without a GPU and with one."""
 
     namespace: str
     image: str
     serving_image: str
     serving_gpu_image: str
     store: str
-    autoscaler: str = "hpa"
-    metric: str = "faceoff_queued_work_seconds"
-    target: int = 30
+    campaign_gpu_image: str = ""
+    autoscaler: str = "none"
+    work_seconds: int = 30
+    oldest_seconds: int = 60
     prometheus: str = ""
     victims: str = ""
+    pull_secrets: tuple[str, ...] = ()
+    fetch_env: dict[str, str] = field(default_factory=dict)
     job_labels: dict[str, str] = field(default_factory=dict)
     serving_priority: str = ""
     campaign_priority: str = ""
-    serving: Size = Size("2", "4Gi")
-    campaign: Size = Size("2", "6Gi")
+    serving_resources: Json = field(default_factory=lambda: _resources("4Gi"))
+    campaign_resources: Json = field(default_factory=lambda: _resources("6Gi"))
+    serving_flags: tuple[str, ...] = ()
+    serving_place: Json = field(default_factory=dict)
+    serving_gpu_place: Json = field(default_factory=dict)
     health: str = "http://0.0.0.0:8080/healthz"
     metrics_port: int = 9100
 
@@ -48,6 +52,10 @@ class Settings:
     def queued(self) -> bool:
         """Kueue, not the operator, says when a Job may run."""
         return KUEUE_QUEUE in self.job_labels
+
+
+def _resources(memory: str) -> Json:
+    return {"requests": {"cpu": "2", "memory": memory}, "limits": {"memory": memory}}
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
@@ -63,26 +71,36 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
 
     option("namespace", None, "the only namespace that is looked at")
     option("image", None, "image that has the faceoff command")
+    option("campaign-gpu-image", "", "the same with CUDA, for campaigns with a GPU (default: they are refused)")
     option("serving-image", None, "image of TensorFlow Serving")
     option("serving-gpu-image", "", "the same for sets with a GPU (default: they are refused)")
+    option("pull-secrets", "", "NAME,...: Secrets with which images are pulled", type=names)
     option("store", None, "PersistentVolumeClaim of the models")
-    option("autoscaler", "hpa", "what scales model servers", choices=("hpa", "keda"))
-    option("metric", Settings.metric, "metric of the work that waits for model servers, in seconds")
-    option("target", str(Settings.target), "seconds of waiting work per replica", type=int)
+    option("fetch-env", "{}", "JSON: further environment of pods that fetch networks", type=mapping)
+    option("autoscaler", Settings.autoscaler, "what scales model servers", choices=("none", "hpa", "keda"))
+    option("work-seconds", str(Settings.work_seconds), "seconds of waiting work per replica", type=int)
+    option("oldest-seconds", str(Settings.oldest_seconds), "seconds that the oldest job may wait", type=int)
     option("prometheus", "", "address that KEDA asks")
     option("victims", "", "Secret with victims.yaml, for campaigns with commercial victims (default: they are refused)")
     option("job-labels", "", "key=value,...: labels of campaigns' Jobs, such as Kueue's queue", type=labels)
     option("serving-priority", "", "priority class of model servers")
+    option("serving-resources", json.dumps(_resources("4Gi")), "JSON: what a model server asks for", type=mapping)
+    option("serving-flags", "[]", "JSON: further flags of TensorFlow Serving", type=sequence)
+    option("serving-place", "{}", "JSON: nodeSelector and tolerations of model servers without a GPU", type=place)
+    option("serving-gpu-place", "{}", "the same of those with one, which tolerate the GPUs' taint anyway", type=place)
     option("campaign-priority", "", "priority class of campaigns")
-    option("serving-size", "2,4Gi", "cpu,memory of a model server", type=size)
-    option("campaign-size", "2,6Gi", "cpu,memory of a campaign's pod and of the models' fetcher", type=size)
+    asked = "JSON: what pods of campaigns ask for, and those that fetch networks"
+    option("campaign-resources", json.dumps(_resources("6Gi")), asked, type=mapping)
     option("health", Settings.health, "URL at which the liveness probe is answered")
     option("metrics-port", str(Settings.metrics_port), "of Prometheus metrics", type=int)
     flags = vars(parser.parse_args(arguments))
     if flags["autoscaler"] == "keda" and not flags["prometheus"]:
         parser.error("KEDA needs --prometheus")
-    serving, campaign = flags.pop("serving_size"), flags.pop("campaign_size")
-    return Settings(serving=serving, campaign=campaign, **flags)
+    return Settings(**flags)
+
+
+def names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)
 
 
 def labels(text: str) -> dict[str, str]:
@@ -92,8 +110,22 @@ def labels(text: str) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def size(text: str) -> Size:
-    cpu, comma, memory = text.partition(",")
-    if not (cpu and comma and memory):
-        raise argparse.ArgumentTypeError("a size is cpu,memory")
-    return Size(cpu, memory)
+def mapping(text: str) -> Json:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise argparse.ArgumentTypeError(f"{text} is no JSON object")
+    return found
+
+
+def sequence(text: str) -> tuple[Any, ...]:
+    found = json.loads(text)
+    if not isinstance(found, list):
+        raise argparse.ArgumentTypeError(f"{text} is no JSON list")
+    return tuple(found)
+
+
+def place(text: str) -> Json:
+    found = mapping(text)
+    if not found.keys() <= {"nodeSelector", "tolerations"}:
+        raise argparse.ArgumentTypeError("a place has nodeSelector and tolerations")
+    return found

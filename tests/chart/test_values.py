@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import yaml
 
+from services.operator import resources
+from services.operator.settings import Settings, parse
+from services.operator.specs import surrogate_set
 from tests.chart.render import CHART, FILES, ROOT, Object, kinds, objects, template
 
 
@@ -96,18 +101,79 @@ def test_what_is_scaled_has_no_replicas_of_its_own(file: str, sets: tuple[str, .
         assert ("replicas" in deployment["spec"]) == (name not in names), name
 
 
-def test_autoscalers_and_the_operator_ask_for_one_metric() -> None:
-    from services.operator.settings import Settings
-
-    (work, age) = kinds("HorizontalPodAutoscaler", "values.yaml", ("autoscaling.engine=hpa",))["attacker"]["spec"][
-        "metrics"
-    ]
-    assert work["external"]["metric"]["name"] == Settings.metric
-    assert work["external"]["target"] == {"type": "AverageValue", "averageValue": "30"}
-    assert age["external"]["metric"]["name"] == "faceoff_queue_oldest_age_seconds"
+def test_work_is_followed_and_the_oldest_age() -> None:
+    hpa = kinds("HorizontalPodAutoscaler", "values.yaml", ("autoscaling.engine=hpa",))["attacker"]["spec"]
+    work, age = (one["external"] for one in hpa["metrics"])
+    assert work["metric"]["name"] == "faceoff_queued_work_seconds"
+    assert work["target"] == {"type": "AverageValue", "averageValue": "30"}
+    assert age["metric"]["name"] == "faceoff_queue_oldest_age_seconds"
+    assert age["target"] == {"type": "Value", "value": "60"}
     triggers = kinds("ScaledObject", "values-gpu.yaml")["attacker"]["spec"]["triggers"]
-    assert Settings.metric in triggers[0]["metadata"]["query"]
-    assert 'namespace="photos"' in triggers[0]["metadata"]["query"]
+    assert [one["metadata"]["query"] for one in triggers] == [
+        'sum(faceoff_queued_work_seconds{namespace="photos"})',
+        'max(faceoff_queue_oldest_age_seconds{namespace="photos"})',
+    ]
+
+
+SET: dict[str, Any] = {
+    "kind": "SurrogateSet",
+    "metadata": {"name": "default", "namespace": "photos", "uid": "1"},
+    "spec": {"version": "v1", "members": ["facenet", "sface"], "replicas": {"min": 1, "max": 8}},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "sets"),
+    [
+        ("HorizontalPodAutoscaler", "values.yaml", ("autoscaling.engine=hpa", "autoscaling.workSeconds=45")),
+        ("ScaledObject", "values-gpu.yaml", ("autoscaling.oldestSeconds=90",)),
+    ],
+)
+def test_sets_are_scaled_as_the_charts_own_model_servers(kind: str, file: str, sets: tuple[str, ...]) -> None:
+    settings, spec = operator(file, sets), surrogate_set(SET)
+    made = resources.autoscaler(SET, spec, settings, "v1")
+    charts = kinds(kind, file, sets)["model-server"]
+    assert made["kind"] == kind
+    assert without(made["spec"]) == without(charts["spec"])
+    assert resources.scaled(spec, settings)
+    assert not resources.scaled(spec, operator())
+
+
+def without(spec: Object) -> Object:
+    """What follows whom, but not whom it scales, and between which bounds."""
+    own = ("scaleTargetRef", "minReplicas", "maxReplicas", "minReplicaCount", "maxReplicaCount")
+    return {key: value for key, value in spec.items() if key not in own}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_the_operators_pods_are_as_the_values_say(file: str) -> None:
+    sets = (
+        "imagePullSecrets={pull,other}", "models.env.NO_PROXY=a\\,b", 'models.env.WORDS="quoted" $(x)',
+        "modelServer.flags={--a=1}", "modelServer.nodeSelector.pool=faces", "modelServer.tolerations[0].key=faces",
+        "modelServer.tolerations[0].operator=Exists", "operator.campaignGpuImage=faceoff/cli:1-gpu",
+    )  # fmt: skip
+    charts = kinds("Deployment", file, sets)["model-server"]["spec"]["template"]["spec"]
+    gpu = file == "values-gpu.yaml"
+    one = {**SET, "spec": {**SET["spec"], "accelerator": {"kind": "gpu" if gpu else "none", "count": 1}}}
+    settings = operator(file, sets)
+    made = resources.deployment(one, surrogate_set(one), settings)["spec"]["template"]["spec"]
+    for field in ("imagePullSecrets", "nodeSelector", "tolerations"):
+        assert made[field] == charts[field]
+    ours, theirs = (json.loads(json.dumps(pod["containers"][0]["resources"])) for pod in (made, charts))
+    for asked in (ours, theirs):
+        asked["limits"] = {name: str(amount) for name, amount in asked["limits"].items()}
+    assert ours == theirs
+    assert made["containers"][0]["args"][-1] == charts["containers"][0]["args"][-1] == "--a=1"
+    assert settings.fetch_env == {"NO_PROXY": "a,b", "WORDS": '"quoted" $(x)'}
+    assert settings.campaign_gpu_image == "faceoff/cli:1-gpu"
+    other = {**SET, "spec": {**SET["spec"], "accelerator": {"kind": "none" if gpu else "gpu", "count": 1}}}
+    assert "nodeSelector" not in resources.deployment(other, surrogate_set(other), settings)["spec"]["template"]["spec"]
+
+
+def operator(file: str = "values.yaml", sets: tuple[str, ...] = ()) -> Settings:
+    """The operator's settings, read from what it is told."""
+    (container,) = kinds("Deployment", file, sets)["operator"]["spec"]["template"]["spec"]["containers"]
+    return parse(container["args"])
 
 
 def test_priority_classes_are_in_order() -> None:

@@ -18,6 +18,7 @@ import yaml
 from faceoff.cli.serve import free_port
 from services.operator import resources, specs
 from services.operator.pods import OWNER, REVISION
+from services.operator.settings import parse
 from tests.chart.render import ROOT
 from tests.cluster.client import ApiError, Object, die_with_parent, until
 from tests.cluster.cluster import Cluster
@@ -41,6 +42,7 @@ class Lab:
         self.cluster, self.namespace, self.client = cluster, namespace, cluster.client
         [pod] = cluster.pods(namespace, "app.kubernetes.io/component=operator")
         self._arguments = pod["spec"]["containers"][0]["args"]
+        self._settings = parse(self._arguments)
         self._kubeconfig = cluster.folder / f"{namespace}.kubeconfig"
         found = yaml.safe_load(cluster.run("kubectl", "config", "view", "--raw", "--minify"))["clusters"][0]["cluster"]
         token = {"token": cluster.token(namespace, pod["spec"]["serviceAccountName"])}
@@ -119,7 +121,8 @@ class Lab:
             and service["spec"]["selector"][REVISION] == revision
             and owned["Deployment"] == owned["Job"] == owned["ConfigMap"] == full
             and owned["PodDisruptionBudget"] == {name}
-            and owned.get("HorizontalPodAutoscaler", set()) == ({name} if resources.scaled(spec) else set())
+            and owned.get("HorizontalPodAutoscaler", set())
+            == ({name} if resources.scaled(spec, self._settings) else set())
         )
 
     def complete(self, name: str) -> bool:
@@ -150,7 +153,7 @@ class Lab:
 def lab(cluster: Cluster) -> Iterator[Lab]:
     cluster.nodes.log = say
     with cluster.namespace() as namespace:
-        cluster.install(namespace)
+        cluster.install(namespace, "--set", "autoscaling.engine=hpa")
         cluster.ready(namespace)
         made = Lab(cluster, namespace)
         for name in ("photos", "results", "secret"):

@@ -20,8 +20,9 @@ from services.operator.settings import Settings
 from tests.operator.cluster import NAMESPACE, Cluster, create
 
 SETTINGS = Settings(
-    NAMESPACE, "faceoff:1", "tensorflow/serving:2", "tensorflow/serving:2-gpu", "models", victims="victims"
-)
+    NAMESPACE, "faceoff:1", "tensorflow/serving:2", "tensorflow/serving:2-gpu", "models", victims="victims",
+    autoscaler="hpa",
+)  # fmt: skip
 
 
 async def served(address: str, model: str) -> str | None:

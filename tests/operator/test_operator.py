@@ -240,6 +240,7 @@ def test_a_suspended_campaign_goes_on() -> None:
         campaign(campaign={**campaign()["spec"]["campaign"], "victims": {"remote": ["azure"]}}),
         campaign(campaign={**campaign()["spec"]["campaign"], "victims": {"local": ["dlib"], "file": "/etc/passwd"}}),
         campaign(campaign=None),
+        campaign(accelerator={"kind": "gpu"}),
     ],
     ids=lambda body: str(list(body["spec"].items()))[-60:],
 )

@@ -101,7 +101,7 @@ def test_a_process_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
             (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig(made.url)))
             command = [
                 sys.executable, "-m", "services.operator", "--namespace", NAMESPACE, "--image", "faceoff:1",
-                "--serving-image", "serving:1", "--store", "models", "--metrics-port", "0", "--health", f"http://127.0.0.1:{free_port()}/",
+                "--serving-image", "serving:1", "--store", "models", "--autoscaler", "hpa", "--metrics-port", "0", "--health", f"http://127.0.0.1:{free_port()}/",
             ]  # fmt: skip
             await create(made.client, surrogate_set(replicas={"min": 1, "max": 2}))
             for writes in (2, 5):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from concurrent import futures
@@ -21,12 +22,15 @@ REQUIRED = ["--namespace", "lab", "--image", "faceoff:1", "--serving-image", "se
 
 def test_settings_from_the_command_line_and_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEOFF_JOB_LABELS", "kueue.x-k8s.io/queue-name=gpus,team=a")
-    monkeypatch.setenv("FACEOFF_CAMPAIGN_SIZE", "4,8Gi")
-    found = settings.parse([*REQUIRED, "--autoscaler", "keda", "--prometheus", "http://p"])
+    asked = {"requests": {"cpu": "4"}, "limits": {"memory": "8Gi"}}
+    monkeypatch.setenv("FACEOFF_CAMPAIGN_RESOURCES", json.dumps(asked))
+    told = ["--autoscaler", "keda", "--prometheus", "http://p", "--pull-secrets", "a,b", '--serving-flags=["--x=1,2"]']
+    found = settings.parse([*REQUIRED, *told])
     assert found.queued
     assert found.job_labels["team"] == "a"
-    assert found.campaign == settings.Size("4", "8Gi")
-    assert found.target == 30
+    assert found.campaign_resources == asked
+    assert (found.pull_secrets, found.serving_flags) == (("a", "b"), ("--x=1,2",))
+    assert settings.parse(REQUIRED).serving_resources["limits"] == {"memory": "4Gi"}
 
 
 @pytest.mark.parametrize(
@@ -35,7 +39,10 @@ def test_settings_from_the_command_line_and_the_environment(monkeypatch: pytest.
         ["--namespace", "lab"],
         [*REQUIRED, "--autoscaler", "keda"],
         [*REQUIRED, "--job-labels", "x"],
-        [*REQUIRED, "--serving-size", "2"],
+        [*REQUIRED, "--serving-resources", "2"],
+        [*REQUIRED, "--serving-resources", "[]"],
+        [*REQUIRED, "--serving-flags", '"--x"'],
+        [*REQUIRED, "--serving-place", '{"image": "stranger/miner"}'],
     ],
 )
 def test_a_wrong_command_line_ends_the_process(arguments: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped]
@@ -16,8 +17,9 @@ from services.operator.specs import Refused
 
 VERSIONS = ("1.31", "1.37")
 SETTINGS = Settings(
-    "lab", "faceoff:1", "serving:1", "serving:1-gpu", "models", victims="victims", prometheus="http://p:9090"
-)
+    "lab", "faceoff:1", "serving:1", "serving:1-gpu", "models", victims="victims", autoscaler="hpa",
+    campaign_gpu_image="faceoff:1-gpu",
+)  # fmt: skip
 
 
 def body(kind: str, spec: dict[str, Any], name: str = "default") -> dict[str, Any]:
@@ -77,7 +79,7 @@ def assert_valid(objects: list[dict[str, Any]]) -> None:
             assert pod["automountServiceAccountToken"] is False
             assert pod["securityContext"]["runAsNonRoot"] is True
             for container in (*pod.get("initContainers", ()), *pod["containers"]):
-                assert container["image"] in ("faceoff:1", "serving:1", "serving:1-gpu")
+                assert container["image"] in ("faceoff:1", "faceoff:1-gpu", "serving:1", "serving:1-gpu")
                 assert container["command"] in (["faceoff"], ["tensorflow_model_server"])
                 security = container["securityContext"]
                 assert security["readOnlyRootFilesystem"] is True
@@ -135,11 +137,59 @@ def test_a_fixed_number_of_gpus() -> None:
     assert pod["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
 
 
+def test_settings_say_where_pods_run_and_how_large_they_are() -> None:
+    small, large = ({"requests": {"cpu": cpu, "memory": "1Gi"}, "limits": {"memory": "3Gi"}} for cpu in ("1", "8"))
+    room = {"key": "room", "operator": "Equal", "value": "faces", "effect": "NoSchedule"}
+    told = replace(
+        SETTINGS, pull_secrets=("pull",), fetch_env={"PIP_INDEX_URL": "https://mirror", "FACEOFF_HOME": "/elsewhere"},
+        serving_resources=small, campaign_resources=large, serving_flags=("--x=1",),
+        serving_gpu_place={"nodeSelector": {"pool": "gpu"}, "tolerations": [room]},
+    )  # fmt: skip
+    gpu = {"accelerator": {"kind": "gpu", "count": 1}}
+    fetching, _, plain = objects_of_set(body("SurrogateSet", SET), told)[:3]
+    served = objects_of_set(body("SurrogateSet", SET | gpu), told)[2]
+    run = objects_of_campaign(body("Campaign", CAMPAIGN | gpu), told)
+    assert_valid([fetching, plain, served, *run])
+    for pod in pod_specs([fetching, plain, served, *run]):
+        assert pod["imagePullSecrets"] == [{"name": "pull"}]
+
+    (pod,) = pod_specs(served)
+    assert pod["nodeSelector"] == {"pool": "gpu"}
+    assert [one["key"] for one in pod["tolerations"]] == ["room", "nvidia.com/gpu"]
+    assert pod["containers"][0]["args"][-1] == "--x=1"
+    assert pod["containers"][0]["resources"] == {**small, "limits": {"memory": "3Gi", "nvidia.com/gpu": "1"}}
+    assert not {"nodeSelector", "tolerations"} & pod_specs(plain)[0].keys()
+    assert pod_specs(plain)[0]["containers"][0]["resources"] == small
+
+    for pod in pod_specs([fetching, run[1]]):
+        for step in (*pod["initContainers"], *pod["containers"]):
+            assert step["resources"] == large
+            env = {one["name"]: one["value"] for one in step["env"]}
+            assert len(env) == len(step["env"])
+            assert env["PIP_INDEX_URL"] == "https://mirror"
+            assert env["FACEOFF_HOME"].startswith("/store/")
+    (pod,) = pod_specs(run[2])
+    [work], [report] = pod["initContainers"], pod["containers"]
+    assert (work["image"], report["image"]) == ("faceoff:1-gpu", "faceoff:1")
+    assert work["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert report["resources"] == large
+    assert "PIP_INDEX_URL" not in str(pod)
+
+
+def test_where_nothing_scales_there_are_as_many_as_the_least() -> None:
+    one = body("SurrogateSet", SET)
+    deployment = resources.deployment(one, specs.surrogate_set(one), replace(SETTINGS, autoscaler="none"))
+    assert deployment["spec"]["replicas"] == 1
+
+
 def test_keda_scales_to_zero() -> None:
     keda = Settings("lab", "faceoff:1", "serving:1", "", "models", autoscaler="keda", prometheus="http://p:9090")
     scaled = objects_of_set(body("SurrogateSet", SET | {"replicas": {"min": 0, "max": 2}}), keda)[-1]
     assert (scaled["kind"], scaled["spec"]["minReplicaCount"]) == ("ScaledObject", 0)
-    assert scaled["spec"]["triggers"][0]["metadata"]["query"] == 'sum(faceoff_queued_work_seconds{namespace="lab"})'
+    assert [one["metadata"]["query"] for one in scaled["spec"]["triggers"]] == [
+        'sum(faceoff_queued_work_seconds{namespace="lab"})',
+        'max(faceoff_queue_oldest_age_seconds{namespace="lab"})',
+    ]
 
 
 def test_a_revision_is_its_version_and_its_networks() -> None:
