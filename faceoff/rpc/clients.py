@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -25,6 +27,8 @@ from faceoff.v1.protection_pb2_grpc import ProtectionServiceStub
 
 _SECONDS = 30.0  # for calls that only look something up
 _PAGE = 100
+_PATIENCE = 60.0  # seconds for which a gateway that was there is asked again
+_PAUSE = 1.0  # seconds between two times, where it does not say itself
 _Part = TypeVar("_Part", protection_pb2.ProtectRequest, protection_pb2.CreateProtectionRequest)
 
 
@@ -99,20 +103,26 @@ class Client:
                 return
 
     def watch(self, job: str) -> Iterator[Operation]:
-        """The job now and whenever it changes, until it has ended."""
+        """The job now and whenever it changes, until it has ended. A gateway that goes away meanwhile, or is full, is asked again
+        for a minute: the job goes on without it."""
+        request = protection_pb2.WatchProtectionRequest(name=operations.to_name(job))
+        patience = 0.0  # until when; there is none with who never answered
         while True:
-            request = protection_pb2.WatchProtectionRequest(name=operations.to_name(job))
             call = self._photos.WatchProtection(request, timeout=LONGEST_CALL)
             ended = False
             try:
                 with calling(self._peer):
                     for response in call:  # to its end: what is cancelled does not count as answered
                         operation = self._operation(response.operation)
-                        ended = operation.state.terminal
+                        ended, patience = operation.state.terminal, math.inf
                         yield operation
             except FaceOffError as error:
-                if error.reason is not Reason.DEADLINE_TOO_SHORT and not ended:
-                    raise
+                if not ended and error.reason is not Reason.DEADLINE_TOO_SHORT:
+                    now = time.monotonic()
+                    patience = min(patience, now + _PATIENCE)
+                    if now > patience or error.reason not in (Reason.SERVICE_UNAVAILABLE, Reason.OVERLOADED):
+                        raise
+                    time.sleep(error.retry_after or _PAUSE)
             finally:
                 call.cancel()
             if ended:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -59,10 +59,12 @@ def house(
     workers: int = 2,
     largest: Largest = Largest(),  # noqa: B008  (frozen)
     reports: Path | None = None,
+    jobs: Jobs | None = None,
+    listen: str = "127.0.0.1:0",
 ) -> Iterator[House]:
-    """A gateway whose photos are protected in ``rooms``."""
+    """A gateway whose photos are protected in ``rooms``; ``jobs`` outlive it."""
     settings = Settings(
-        server.Settings(grace=1.0, message_limit=MESSAGE_LIMIT),
+        server.Settings(listen, grace=1.0, message_limit=MESSAGE_LIMIT),
         *("", "", "", ""),
         http="127.0.0.1:0",
         workers=workers,
@@ -70,10 +72,13 @@ def house(
         largest=largest,
         reports=reports,
     )
-    with closing(core.in_memory(limits)) as jobs, closing(gate.Gate(tenants, ())) as entry:
+    with (
+        nullcontext(jobs) if jobs else closing(core.in_memory(limits)) as behind,
+        closing(gate.Gate(tenants, ())) as entry,
+    ):
         entry.authenticator = authenticator or entry.authenticator
-        with opened(settings, jobs, entry, rooms, image.decode) as addresses:
-            yield House(addresses[NAME], f"http://{addresses['http']}", jobs)
+        with opened(settings, behind, entry, rooms, image.decode) as addresses:
+            yield House(addresses[NAME], f"http://{addresses['http']}", behind)
 
 
 @contextmanager

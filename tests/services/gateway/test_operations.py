@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,8 +20,9 @@ from google.protobuf import duration_pb2
 from faceoff.amplify import LocalAmplifier
 from faceoff.client import Client, Operation, Request, State
 from faceoff.errors import FaceOffError, Reason
+from faceoff.jobs import core
 from faceoff.pipeline import Rooms
-from faceoff.rpc import errors
+from faceoff.rpc import clients, errors
 from faceoff.rpc.connect import Peer, calling, connect
 from faceoff.tenants import gate
 from faceoff.tenants.principal import Principal
@@ -78,6 +80,34 @@ def test_progress_is_watched_and_a_cancelled_job_stops(client: Client, photo: by
     assert (cancelled.state, cancelled.error and cancelled.error.reason) == (State.CANCELLED, Reason.CANCELLED)
     assert attacker.stopped.wait(5)
     assert client.cancel(job.id).state is State.CANCELLED
+
+
+def test_whoever_watches_outlives_a_door(photo: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "_PAUSE", 0.05)
+    rooms = Rooms(BoxDetector(1), NoiseAttacker(), LocalAmplifier(), FixedVerifier())
+    with closing(core.in_memory()) as jobs, ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+        with house(lambda _: rooms, ByName(), jobs=jobs, workers=0) as there:
+            client = stack.enter_context(closing(Client(there.grpc, "alice")))
+            watch = client.watch(client.submit(photo, FAST).id)
+            assert next(watch).state is State.QUEUED
+            following = pool.submit(list, watch)
+        with house(lambda _: rooms, ByName(), jobs=jobs, listen=there.grpc):
+            assert following.result(60)[-1].state is State.SUCCEEDED
+
+
+def test_whoever_watches_does_not_wait_for_ever(photo: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "_PATIENCE", 0.5)
+    monkeypatch.setattr(clients, "_PAUSE", 0.05)
+    rooms = Rooms(BoxDetector(1), NoiseAttacker(), LocalAmplifier(), FixedVerifier())
+    with ExitStack() as stack:
+        with house(lambda _: rooms, ByName(), workers=0) as there:
+            client = stack.enter_context(closing(Client(there.grpc, "alice")))
+            job = client.submit(photo, FAST).id
+            watch = client.watch(job)
+            next(watch)
+        assert reason(lambda: next(watch)) is Reason.SERVICE_UNAVAILABLE
+        monkeypatch.setattr(clients, "_PATIENCE", 60.0)
+        assert reason(lambda: client.wait(job)) is Reason.SERVICE_UNAVAILABLE, "nobody has answered this one"
 
 
 def test_what_the_channel_sends_again_is_one_job(
