@@ -38,7 +38,7 @@ class LocalVerifier:
     ) -> None:
         self._networks = networks
         self._decode = decode
-        self.detector = CachedDetector(detector)  # a photo's references, and its own views, come again and again
+        self.detector = CachedDetector(detector)  # references and views come again and again
         self._cards = {card.name: card for card in cards}
 
     def verify(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -32,13 +33,15 @@ def embed(networks: Networks, model: str, crops: Sequence[Crop]) -> Float:
 
 
 class CachedDetector:
-    """faceoff.rooms.Detector that remembers the last ``size`` photos, so that several victims on one picture detect once.
-    Photos are told apart by their source. Safe to share between threads."""
+    """faceoff.rooms.Detector that remembers the last ``size`` photos, each until ``seconds`` after it was last shown, so that a
+    picture that several ask for, or that comes with every photo of a batch, is searched once. Photos are told apart by their
+    source. Safe to share between threads."""
 
-    def __init__(self, detector: Detector, size: int = 32) -> None:
+    def __init__(self, detector: Detector, size: int = 32, seconds: float = 60.0) -> None:
         self._detector = detector
         self._size = size
-        self._found: OrderedDict[bytes, list[Crop]] = OrderedDict()
+        self._seconds = seconds
+        self._found: OrderedDict[bytes, tuple[float, list[Crop]]] = OrderedDict()  # with when it was last shown
         self._lock = threading.Lock()
 
     def detect(self, photo: Photo) -> list[Crop]:
@@ -46,12 +49,30 @@ class CachedDetector:
             return self._detector.detect(photo)
         key = hashlib.sha256(photo.source).digest()
         with self._lock:  # held while detecting too: who comes for the same photo waits instead of detecting again
-            if key not in self._found:
-                self._found[key] = self._detector.detect(photo)
-                if len(self._found) > self._size:
-                    self._found.popitem(last=False)
+            crops = self._found[key][1] if key in self._found else self._detector.detect(photo)
+            if not self._found:
+                self._forget_in(self._seconds)
+            self._found[key] = time.monotonic(), crops
             self._found.move_to_end(key)
-            return self._found[key]
+            if len(self._found) > self._size:
+                self._found.popitem(last=False)
+            return crops
+
+    def _forget_in(self, seconds: float) -> None:
+        timer = threading.Timer(seconds, self._forget)
+        timer.daemon = True
+        timer.start()
+
+    def _forget(self) -> None:
+        """Faces are not kept because nobody comes: what is over goes by itself."""
+        with self._lock:
+            over = time.monotonic() - self._seconds
+            while self._found:
+                shown, _ = next(iter(self._found.values()))
+                if shown > over:
+                    self._forget_in(shown - over)
+                    return
+                self._found.popitem(last=False)
 
 
 class LocalVictim:

@@ -1,6 +1,9 @@
 """Verdicts with tiny networks and a detector that finds what the test says."""
 
+import gc
 import io
+import time
+import weakref
 from dataclasses import replace
 from unittest.mock import Mock
 
@@ -14,6 +17,7 @@ from faceoff.rooms import Networks
 from faceoff.types import Against, Box, Crop, Face, Float, Outcome, Photo, Terms, Transform, Verdict, View
 from faceoff.verify.case import of_photo, of_result
 from faceoff.verify.verifier import LocalVerifier
+from faceoff.verify.victims.local import CachedDetector
 from tests.unit import tiny
 
 
@@ -238,3 +242,23 @@ def test_where_the_person_ranks_among_candidates(verifier: LocalVerifier) -> Non
         of_photo(image.decode(OTHER), None, Terms((DARK,)), FoundByTest()), candidates, verifier.victims(())
     )
     assert (found.of_people, found.clean_of_people) == (None, None)
+
+
+def test_no_face_is_remembered_for_long() -> None:
+    faces: list[weakref.ref[Float]] = []
+
+    class Seen(FoundByTest):
+        def detect(self, photo: Photo) -> list[Crop]:
+            found = super().detect(photo)
+            faces.extend(weakref.ref(crop.pixels) for crop in found)
+            return found
+
+    brief = LocalVerifier(tiny.TinyNetworks("a"), FoundByTest(), [tiny.card("a", 6, thresholds={1e-2: 0.2})])
+    brief.detector = CachedDetector(Seen(), seconds=0.1)
+    verdict(brief, OTHER, NEAR)
+    assert len(faces) == 2
+    end = time.monotonic() + 30
+    while any(face() is not None for face in faces) and time.monotonic() < end:
+        time.sleep(0.02)
+        gc.collect()
+    assert not [face for face in faces if face() is not None]
