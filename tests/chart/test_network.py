@@ -54,6 +54,23 @@ def test_the_operators_pods_are_denied_too() -> None:
 
 def test_nothing_leaves_but_who_fetches_networks() -> None:
     assert leaving() == {"model-fetch"}
+    assert leaving(("models.fetch=false",)) == {"model-fetch"}  # SurrogateSets' and Campaigns'
+    assert leaving(("models.fetch=false", "operator.enabled=false")) == set()
+
+
+def test_another_model_server_is_reached_at_its_port() -> None:
+    for address in ("models.other.svc:9000", "dns:///models.other.svc:9000"):
+        sets = ("modelServer.enabled=false", f"modelServer.address={address}")
+        assert leaving(sets) == {"model-fetch", "attacker", "verifier"}
+        assert {"ports": [{"port": 9000}]} in policies(sets)["attacker"]["egress"]
+        told = kinds("Deployment", "values.yaml", sets)["attacker"]["spec"]["template"]["spec"]["containers"][0]["args"]
+        assert f"--model-server={address}" in told
+
+
+def test_another_broker_is_reached_at_its_port() -> None:
+    sets = ("nats.enabled=false", "nats.urlSecret=broker", "nats.urlPort=4443")
+    assert leaving(sets) == {"model-fetch", "gateway", "worker"}
+    assert {"ports": [{"port": 4443}]} in policies(sets)["worker"]["egress"]
 
 
 def test_the_verifier_leaves_only_with_commercial_victims() -> None:
@@ -76,7 +93,7 @@ def test_who_calls_may_and_nobody_else() -> None:
             for rule in every[name]["ingress"]
             if rule["ports"] == [{"port": facts["port"]}]
             for peer in rule["from"]
-            for expression in peer["podSelector"]["matchExpressions"]
+            for expression in peer["podSelector"].get("matchExpressions", [])
             for caller in expression["values"]
         }
         assert allowed == callers, name
@@ -94,4 +111,9 @@ def test_the_gateway_is_for_its_namespace_or_whom_values_name() -> None:
         return next(rule["from"] for rule in rules if {"port": 8080} in rule["ports"])
 
     assert who(()) == [{"podSelector": {}}]
-    assert who(("access.from[0].ipBlock.cidr=203.0.113.0/24",)) == [{"ipBlock": {"cidr": "203.0.113.0/24"}}]
+    others = ("access.from[0].ipBlock.cidr=203.0.113.0/24",)
+    assert who(others) == [{"ipBlock": {"cidr": "203.0.113.0/24"}}]
+    (test,) = (one for one in objects("values.yaml", others) if one["kind"] == "Pod")
+    (rule,) = (one for one in policies(others)["gateway"]["ingress"] if "podSelector" in str(one))
+    assert rule["ports"] == [{"port": 50050}]
+    assert rule["from"][0]["podSelector"]["matchLabels"].items() <= test["metadata"]["labels"].items()
