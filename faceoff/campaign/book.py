@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 from faceoff.campaign.config import Campaign
 from faceoff.campaign.grid import Job, Look
 from faceoff.campaign.journal import Journal, Row
 from faceoff.campaign.people import Pair
-from faceoff.campaign.worker import Task
+from faceoff.campaign.worker import Clean, Task
 from faceoff.types import Outcome
 
 GROUP = 8
@@ -21,8 +21,6 @@ WAITING = (Outcome.THROTTLED, Outcome.OVER_BUDGET)
 AGAIN = (*WAITING, Outcome.ERROR)
 """Outcomes that say nothing of the cell: a run that goes on asks once more. An error may be there for ever, so a run does not
 stay open for it."""
-
-Scores = Mapping[tuple[int, int, str, str], float | None]
 
 
 class Book:
@@ -77,21 +75,21 @@ class Book:
         for job in self._masks:
             if self._wanted([job]):
                 alike.setdefault(f"{replace(job.plan, target='')!r} {job.targets}", []).append(job)
-        clean = self._scores()
+        clean = self._said()
         for same in alike.values():
             together = sorted(same, key=lambda job: job.known)
             for start in range(0, len(together), GROUP):
                 yield from self._task(together[start : start + GROUP], clean)
 
-    def _task(self, jobs: Sequence[Job], clean: Scores) -> Iterator[Task]:
+    def _task(self, jobs: Sequence[Job], clean: Clean) -> Iterator[Task]:
         wanted = self._wanted(jobs)
         if wanted:
             shots = {(job.pair.source, job.pair.shot) for job in jobs}
-            scores = {key: score for key, score in clean.items() if key[:2] in shots}
+            known = {key: said for key, said in clean.items() if key[:2] in shots}
             looks = [look.id for job in jobs for look in job.looks]
             rows = self._earlier
             earlier = None if rows is None else {look: rows[look] for look in looks if look in rows}
-            yield Task(tuple(jobs), wanted, scores, earlier)
+            yield Task(tuple(jobs), wanted, known, earlier)
 
     def _wanted(self, jobs: Sequence[Job]) -> dict[str, tuple[str, ...]]:
         found = {}
@@ -102,10 +100,10 @@ class Book:
                     found[look.id] = names
         return found
 
-    def _scores(self) -> dict[tuple[int, int, str, str], float | None]:
+    def _said(self) -> Clean:
         """What each victim says of the photos as they are."""
         return {
-            (job.pair.source, job.pair.shot, encoding, victim): self.rows[cell]["score"]
+            (job.pair.source, job.pair.shot, encoding, victim): (self.rows[cell]["score"], self.rows[cell].get("rank"))
             for cell, (job, encoding, victim) in self.cells.items()
             if not job.mask and cell in self.rows
         }

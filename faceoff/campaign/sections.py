@@ -123,7 +123,7 @@ def _success(masks: Sequence[Line], clean: Sequence[Line], guess: Line) -> Secti
             number(line["rms"], ".2f"),
             number(line["ssim"], ".3f"),
             str(line["n"]),
-            ", ".join(f"{count} {name}" for name, count in line["not_counted"].items()) or "-",
+            ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in line["not_counted"].items()) or "-",
         )
         for line in masks
     )
@@ -139,8 +139,9 @@ def _success(masks: Sequence[Line], clean: Sequence[Line], guess: Line) -> Secti
     extra.append((*guesses, f"{100 * guess['unmatched']:.1f}", "", "", "", "a guess; a stranger's photo"))
     words = (
         "Percent with Wilson's 95 % interval. Untargeted: the nearest person's centroid is not the source's. Targeted: it is "
-        "the target's. Unmatched: no other photo of the person is within the victim's threshold. The faces of one person are "
-        "not independent of one another, so the true intervals are somewhat wider."
+        "the target's. Both only where it was the source's without a mask: the others are clean misranks, not counted. "
+        "Unmatched: no other photo of the person is within the victim's threshold. The faces of one person are not "
+        "independent of one another, so the true intervals are somewhat wider."
     )
     header = (*WHAT, "untargeted", "targeted", "unmatched", "RMS", "SSIM", "n", "not counted")
     return Section("Success (paper Figures 3 and 4)", words, tuple(figures), header, (*table, *extra))
@@ -188,7 +189,8 @@ def _top(masks: Sequence[Line], clean: Sequence[Line], guess: Line) -> Section |
     chance = f"{100 * guess['top']:.1f}"
     rows.append(("chance", "", "", "", chance, *[""] * (len(alphas) - 1)))
     words = (
-        f"How often the source is still among the nearest {tables.TOP} people, percent with Wilson's interval and n."
+        f"How often the source is still among the nearest {tables.TOP} people, of those that were without a mask: percent with "
+        "Wilson's interval and n."
     )
     header = ("plan", "of", "as", "victim", *(f"alpha {alpha:g}" for alpha in alphas))
     return Section(f"Top-{tables.TOP} recognition (paper Tables 5 and 6)", words, (), header, tuple(rows))
@@ -312,8 +314,8 @@ def _groups(rows: Sequence[Row], labels: Mapping[str, str]) -> Section | None:
         for line in tables.groups(rows, labels)
     )
     words = (
-        "Untargeted success by the label that you gave each person. One campaign's people are few, and a label says little of "
-        "them: even where intervals are apart, this is a question to look into, not an answer."
+        "Untargeted success, as above, by the label that you gave each person. One campaign's people are few, and a label "
+        "says little of them: even where intervals are apart, this is a question to look into, not an answer."
     )
     return Section(
         "Groups of people (paper section 8.1)", words, (), (*WHAT, "untargeted by label", "gap", "says"), table

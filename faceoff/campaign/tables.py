@@ -73,9 +73,14 @@ def _groups(rows: Sequence[Row]) -> list[tuple[tuple[Any, ...], list[Row]]]:
 
 def _line(what: Line, rows: Sequence[Row]) -> Line:
     evidence = counted(rows)
-    ranked = [row for row in evidence if row.get("rank") is not None]
+    ranked = _ranked(evidence)
     targeted = [row for row in ranked if row.get("target_rank") is not None]
     others = Counter(str(row["outcome"]) for row in rows if row["outcome"] not in COUNTED)
+    others.update(
+        "clean_misrank" if row.get("clean_rank") else "no_clean_rank"
+        for row in evidence
+        if row.get("rank") is not None and row.get("clean_rank") != 1
+    )
     return what | {
         "n": len(evidence),
         "not_counted": dict(sorted(others.items())),
@@ -83,11 +88,17 @@ def _line(what: Line, rows: Sequence[Row]) -> Line:
         "unmatched": rate(evidence, lambda row: row["outcome"] == COUNTED[0]),
         "untargeted": rate(ranked, lambda row: row["rank"] > 1),
         "targeted": rate(targeted, lambda row: row["target_rank"] == 1) if any(row["target"] for row in rows) else None,
-        "top": rate(ranked, lambda row: row["rank"] <= TOP),
+        "top": rate(_ranked(evidence, TOP), lambda row: row["rank"] <= TOP),
         "confidence": mean(evidence, "score"),
         "toward_target": mean(evidence, "target_score"),
         **{name: mean(evidence, name) for name in ("l2", "rms", "ssim", "alpha_used", "r_surrogate", "r_victim")},
     }
+
+
+def _ranked(evidence: Iterable[Row], first: int = 1) -> list[Row]:
+    """The rows with a rank whose photo had the person among the ``first`` without a mask too: from the others, no mask took
+    that away, and where the person is the nearest, the target was not."""
+    return [row for row in evidence if row.get("rank") is not None and (row.get("clean_rank") or first + 1) <= first]
 
 
 def clean(rows: Sequence[Row]) -> list[Line]:
@@ -222,7 +233,7 @@ def groups(rows: Sequence[Row], labels: Mapping[str, str]) -> list[Line]:
     for key, same in _groups(known):
         rates = {}
         for label in sorted({labels[row["person"]] for row in same}):
-            evidence = [row for row in counted(same) if labels[row["person"]] == label and row.get("rank") is not None]
+            evidence = _ranked(row for row in counted(same) if labels[row["person"]] == label)
             if evidence:
                 rates[label] = rate(evidence, lambda row: row["rank"] > 1)
         if len(rates) > 1:

@@ -30,16 +30,19 @@ from faceoff.types import Encoding as Container
 from faceoff.verify.scores import outcome, score, today
 from faceoff.verify.views import window
 
+Clean = Mapping[tuple[int, int, str, str], tuple[float | None, int | None]]
+"""The score and the person's rank of each photo without a mask, by (source, shot), encoding and victim."""
+
 
 @dataclass(frozen=True)
 class Task:
     """Jobs that share a plan and whom it is told of. ``wanted`` are the victims of each look, by its id and job's mask,
-    ``clean`` the scores of the photos without a mask, by (source, shot), encoding and victim, ``earlier`` the rows of the
-    first run where only the verification is repeated."""
+    ``clean`` is what they say of the photos without a mask, ``earlier`` the rows of the first run where only the
+    verification is repeated."""
 
     jobs: tuple[Job, ...]
     wanted: Mapping[str, tuple[str, ...]]
-    clean: Mapping[tuple[int, int, str, str], float | None]
+    clean: Clean
     earlier: Mapping[str, Row] | None = None
 
 
@@ -233,9 +236,9 @@ class Worker:
         if not job.mask:
             said["outcome"] = failure or _clean_outcome(said["score"])
             return row | said
-        clean = task.clean.get((job.pair.source, job.pair.shot, look.encoding.name, victim))
-        said["clean_score"] = clean
-        said["outcome"] = failure or outcome(clean, said["score"])
+        seen = (job.pair.source, job.pair.shot, look.encoding.name, victim)
+        said["clean_score"], said["clean_rank"] = task.clean.get(seen, (None, None))
+        said["outcome"] = failure or outcome(said["clean_score"], said["score"])
         return (
             row
             | {"target": plan.target, "series": job.series, "rms_budget": job.rms, "alpha": look.alpha}

@@ -47,7 +47,7 @@ def rows() -> Iterator[Row]:
                 "cell": f"{cell} {kappa} {alpha}", "line": "mask", "target": "bea" if person != "bea" else "ada",
                 "series": "a-rather-long-name-of-a-plan", "method": "cw_l2", "loss": "hinge",
                 "surrogates": ["facenet"], "iterations": 100, "epsilon": 0.0, "kappa": kappa, "search_steps": 5,
-                "rms_budget": 0.0, "alpha": alpha, "outcome": outcome, "score": score, "clean_score": 0.9,
+                "rms_budget": 0.0, "alpha": alpha, "outcome": outcome, "score": score, "clean_score": 0.9, "clean_rank": 1,
                 "target_score": round(0.9 - score, 3), "rank": 1 + (score < 0.5), "target_rank": 2 - (score < 0.4),
                 "l2": 2 * alpha, "rms": 2.5 * alpha, "ssim": round(1 - 0.03 * alpha, 3), "alpha_used": alpha,
                 "r_surrogate": 0.2 * alpha, "r_victim": 0.1 * alpha, "reached": True, "spent": 80,

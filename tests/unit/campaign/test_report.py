@@ -24,7 +24,7 @@ def row(outcome: Outcome = Outcome.TRANSFERRED, **changes: Any) -> Row:
         "run": 0, "cell": "c", "look": "l", "line": "mask", "person": "ada", "photo": 0, "target": "", "labels": 10,
         "series": "cw", "method": "cw_l2", "loss": "hinge", "surrogates": ["f"], "iterations": 9, "epsilon": 0.1,
         "kappa": 0.0, "search_steps": 3, "rms_budget": 0.0, "alpha": 1.0, "encoding": "png", "victim": "v",
-        "version": "1", "date": "2026-01-01", "outcome": outcome, "score": 0.2, "clean_score": 0.9, "rank": 2,
+        "version": "1", "date": "2026-01-01", "outcome": outcome, "score": 0.2, "clean_score": 0.9, "clean_rank": 1, "rank": 2,
         "l2": 3.0, "rms": 4.0, "ssim": 0.9, "alpha_used": 1.0, "r_surrogate": 0.5, "r_victim": 0.3,
         "reached": True, "spent": 27, "seconds": 1.5, "batch": 4,
     }  # fmt: skip
@@ -50,6 +50,24 @@ def test_what_is_no_evidence_is_in_no_rate(outcome: Outcome) -> None:
     assert tables.groups([kept, other], {"ada": "x", "bea": "y"}) == []
     assert tables.longitudinal([kept, other, other | {"run": 1}, kept | {"run": 1}])[0]["n"] == 1
     assert tables.encodings([kept, other | {"encoding": "jpeg-75-420", "person": "ada"}]) == []
+
+
+def test_who_was_nearest_to_somebody_else_without_a_mask_is_no_success_of_one() -> None:
+    rows = [
+        row(Outcome.NOT_TRANSFERRED, rank=1, target_rank=2, target="bea", score=0.8),
+        row(rank=3, target_rank=1, target="bea", clean_rank=3, photo=1),
+        row(rank=9, target_rank=1, target="bea", clean_rank=4, photo=2),
+        row(rank=9, target_rank=1, target="bea", clean_rank=None, photo=3),
+    ]
+    (line,) = tables.masks(rows)
+    assert [(line[name]["share"], line[name]["n"]) for name in ("untargeted", "targeted", "top", "unmatched")] == [
+        (0.0, 1),
+        (0.0, 1),
+        (1.0, 2),
+        (0.75, 4),
+    ]
+    assert line["not_counted"] == {"clean_misrank": 2, "no_clean_rank": 1}
+    assert tables.groups([*rows, row(person="bea", clean_rank=2)], {"ada": "x", "bea": "y"}) == []
 
 
 def test_nothing_but_no_evidence_is_no_rate_at_all() -> None:

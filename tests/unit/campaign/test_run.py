@@ -48,6 +48,13 @@ def test_every_cell_has_one_row(undisturbed: Path) -> None:
     mask = next(row for row in rows if row["line"] == "mask" and row["alpha"] == 8 and row["victim"] == "v1")
     assert mask["l2"] > 0 < mask["rms"]
     assert {"score", "clean_score", "target_score", "rank", "target_rank", "r_surrogate", "r_victim"} <= set(mask)
+    clean = {
+        (row["person"], row["photo"], row["encoding"], row["victim"]): row for row in rows if row["line"] == "clean"
+    }
+    for row in rows:
+        if row["line"] == "mask":
+            before = clean[row["person"], row["photo"], row["encoding"], row["victim"]]
+            assert (row["clean_score"], row["clean_rank"]) == (before["score"], before["rank"])
 
 
 def test_a_finished_campaign_is_not_run_again(undisturbed: Path, people: Path) -> None:

@@ -103,6 +103,7 @@ def test_ranks_are_among_all_people(people: Path, tmp_path: Path, asked: dict[st
     asked["victims"] |= {"ranks": True, "remote": ["rekognition"]}
     run(campaign(people, **asked), tmp_path / "out", house, quiet=True)
     for row in rows(tmp_path / "out", "rekognition"):
+        assert row.get("clean_rank") == (1 if row["line"] == "mask" else None)
         if row["line"] == "mask" and row["alpha"] == 8:
             assert row["rank"] > 1 == row["target_rank"]
         else:
