@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chart.render import CHART, ROOT
+from tests.chart.render import CHART, FILES, ROOT, Object, kinds
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 PARTS = ("Means", "See", "Do", "Wake somebody")
@@ -62,6 +62,47 @@ def test_reasons_for_refusals_are_explained() -> None:
     reasons = set(re.findall(r'^\s+\("(\w+)",', code, re.M))
     assert len(reasons) == 5
     assert set(re.findall(r"^\| `(\w+)` \|", entries()["FaceoffJobsAreRefused"], re.M)) == reasons
+
+
+GIB = {"Mi": 1 / 1024, "Gi": 1.0}
+
+
+def gib(quantity: str) -> float:
+    return float(quantity[:-2]) * GIB[quantity[-2:]]
+
+
+def asked(pod: Object, replicas: int = 1) -> list[float]:
+    """Cores and GiB of memory that so many of a pod ask for."""
+    found = [one["resources"]["requests"] for one in pod["containers"]]
+    cores = [str(one["cpu"]) for one in found]
+    return [
+        replicas * sum(float(one[:-1]) / 1000 if one.endswith("m") else float(one) for one in cores),
+        replicas * sum(gib(one["memory"]) for one in found),
+    ]
+
+
+@pytest.mark.parametrize(("column", "file"), list(enumerate(FILES)))
+def test_what_an_installation_asks_for(column: int, file: str) -> None:
+    """As many of everything as there are at first."""
+    running = {
+        kind: kinds(kind, file).values() for kind in ("Deployment", "StatefulSet", "Job", "PersistentVolumeClaim")
+    }
+    specs = [one["spec"] for kind in ("Deployment", "StatefulSet") for one in running[kind]]
+    whole = [asked(one["template"]["spec"], one.get("replicas", 1)) for one in specs]
+    claims = [one["spec"] for one in running["PersistentVolumeClaim"]]
+    claims += [one["spec"] for spec in specs for one in spec.get("volumeClaimTemplates", [])]
+    disk = sum(gib(one["resources"]["requests"]["storage"]) for one in claims)
+    said = [round(sum(amounts), 2) for amounts in zip(*whole, strict=True)]
+
+    def row(name: str) -> str:
+        (cells,) = re.findall(rf"^\| {name} \| (.*?) \|$", PAGE, re.M)
+        return str(cells.split(" | ")[column])
+
+    assert row("asks for").startswith(f"{said[0]:g} cores, {said[1]:g} GiB, {disk:g} GiB of disk")
+    assert ("GPU" in row("asks for")) == ("nvidia.com/gpu" in str(specs))
+    (job,) = running["Job"]
+    cores, memory = asked(job["spec"]["template"]["spec"])
+    assert row("and while networks are fetched") in (f"{cores:g} cores, {memory:g} GiB", "the same")
 
 
 def test_metrics_that_the_page_names_are_there() -> None:
