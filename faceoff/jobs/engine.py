@@ -103,7 +103,7 @@ class Limits:
     """Beyond these a job is refused at once (OVERLOADED, with the seconds after which to try again). Jobs and bytes are
     those that wait or run; ``bytes`` counts requests and photos as submitted. ``ttl`` is how many seconds a result is kept,
     and a job that has not ended after ``ttl`` seconds is given up (EXPIRED); ``lease`` how long a worker may be silent before
-    its job goes to another, ``tries`` how often a job is begun before it fails for good."""
+    its job goes to another, ``tries`` how often a job is begun before it fails for good; when it was postponed it was not tried."""
 
     jobs: int = 10_000
     bytes: int = 8_000_000_000
@@ -147,6 +147,10 @@ class Lease(Protocol):
 
     def release(self) -> None:
         """Hand the job back untried, as a worker that must stop does. Does nothing when the lease is over."""
+
+    def postpone(self) -> None:
+        """Hand the job back untried because somebody who is needed is away: it comes again after a pause, which grows from time
+        to time up to half a minute, until its own time is over. Does nothing when the lease is over."""
 
 
 class Jobs(Protocol):

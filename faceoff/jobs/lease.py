@@ -21,6 +21,7 @@ _T = TypeVar("_T")
 _REPORT_EVERY = 0.25  # seconds between two writes of the progress of one stage
 _SILENCE = 10.0  # seconds without a word of progress after the broker did not answer
 _PAUSE = 2.0  # seconds before the first repeat; doubled for every further one
+_LONGEST_PAUSE = 30.0
 _PATIENCE = 60.0  # seconds for which the end of a job is offered to a broker that does not answer
 
 
@@ -103,6 +104,10 @@ class Held:
 
     def release(self) -> None:
         self._return(tried=False, pause=0.0)
+
+    def postpone(self) -> None:
+        doublings = min(self._record.spared, 10)  # the pause has long been the longest then
+        self._return(tried=False, pause=min(_LONGEST_PAUSE, _PAUSE * 2**doublings))
 
     def beat(self) -> None:
         """Keep the lease, if it still is one."""

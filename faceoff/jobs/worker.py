@@ -16,7 +16,8 @@ Work = Callable[[str, bytes, Sequence[bytes], Report], tuple[bytes, bytes]]
 """The tenant, the request and its photos, as submitted, to the detail and the protected photo. Must give the same for the
 same."""
 
-_RETRIABLE = (Reason.SURROGATE_UNAVAILABLE, Reason.SERVICE_UNAVAILABLE, Reason.OVERLOADED)
+_AWAY = (Reason.SURROGATE_UNAVAILABLE, Reason.SERVICE_UNAVAILABLE, Reason.OVERLOADED)
+"""It says nothing of the photo, and what was accepted outlives it."""
 _PAUSE = 1.0  # seconds between two tries to reach the broker
 
 
@@ -83,7 +84,11 @@ class Worker:
             with traces.job(lease.operation.id, lease.trace):
                 detail, photo = self._work(lease.operation.tenant, lease.request, lease.parts, lease.report)
         except FaceOffError as error:
-            lease.fail(error, error.reason in _RETRIABLE)
+            if error.reason in _AWAY:
+                logs.event("job_postponed", reason=error.reason.value)
+                lease.postpone()
+            else:
+                lease.fail(error, retriable=False)
         except Exception as error:
             logs.event("job_failed", error=type(error).__name__, where=logs.where(error))
             lease.fail(FaceOffError(Reason.INTERNAL, "The photo could not be protected."), retriable=True)

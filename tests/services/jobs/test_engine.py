@@ -258,11 +258,11 @@ def test_a_poison_photo_fails_after_three_tries(engine: Engine, monkeypatch: pyt
     for attempt in (1, 2, 3):
         lease = taken(engine)
         assert lease.operation.attempts == attempt
-        lease.fail(FaceOffError(Reason.SURROGATE_UNAVAILABLE, "Away."), retriable=True)
+        lease.fail(FaceOffError(Reason.INTERNAL, "A mistake."), retriable=True)
     failed = engine.get("ann", job)
     assert failed.state is State.FAILED
     assert failed.error
-    assert failed.error.reason is Reason.SURROGATE_UNAVAILABLE
+    assert failed.error.reason is Reason.INTERNAL
     assert engine.take(0.5) is None
 
 
@@ -325,6 +325,53 @@ def test_what_is_handed_back_was_not_tried(engine: Engine) -> None:
         lease.release()
     taken(engine).succeed(b"", b"result")
     assert engine.get("ann", job).state is State.SUCCEEDED
+
+
+def test_what_is_postponed_waits_longer_every_time(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_module, "_LONGEST_PAUSE", 0.4)
+    monkeypatch.setattr(lease_module, "_PAUSE", 0.1)
+    job = submit(engine)
+    lease = taken(engine)
+    for pause in (0.1, 0.2, 0.4, 0.4, 0.4):
+        assert lease.operation.attempts == 1
+        began = time.monotonic()
+        lease.postpone()
+        lease.postpone()
+        assert engine.get("ann", job).state is State.QUEUED
+        until(lambda: oldest(engine) > 0)
+        lease = taken(engine)
+        assert time.monotonic() - began >= pause
+    lease.succeed(b"", b"result")
+    assert [end.operation.state for end in heard(engine, 1)] == [State.SUCCEEDED]
+
+
+def test_what_is_postponed_can_be_cancelled(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_module, "_PAUSE", 0.1)
+    job = submit(engine)
+    taken(engine).postpone()
+    assert engine.cancel("ann", job).state is State.CANCELLED
+    assert not [*engine._store.blobs.names(), *engine._store.secrets.names()]
+    assert engine.take(1.0) is None
+    assert [end.operation.state for end in heard(engine, 1)] == [State.CANCELLED]
+
+
+def test_what_is_postponed_ends_when_its_time_is_over(open_engine: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Swept while it waits, or found when it comes again: it expires once."""
+    monkeypatch.setattr(lease_module, "_PAUSE", 1.0)
+    engine = open_engine(replace(LIMITS, ttl=1.0))
+    swept = submit(engine)
+    taken(engine).postpone()
+    time.sleep(max(0.0, engine.get("ann", swept).expires - time.time()))
+    assert engine.sweep() == 1
+    found = submit(engine)
+    lease = taken(engine)
+    assert lease.operation.id == found
+    lease.postpone()
+    assert engine.take(2.0) is None
+    ends = heard(engine, 2)
+    assert {end.operation.id for end in ends} == {swept, found}
+    assert {end.operation.error.reason for end in ends if end.operation.error} == {Reason.EXPIRED}
+    assert engine.ends() == []
 
 
 def test_priorities_share_by_weight(engine: Engine) -> None:
@@ -470,17 +517,22 @@ def test_what_belongs_to_no_job_is_swept(open_engine: Open) -> None:
     assert {name.split(".")[1] for name in engine._store.secrets.names()} == {with_job}
 
 
-def test_the_figures(engine: Engine) -> None:
-    def gauges() -> dict[str, float]:
-        return {sample.name: sample.value for metric in engine.collector().collect() for sample in metric.samples}
+def gauges(engine: Engine) -> dict[str, float]:
+    return {sample.name: sample.value for metric in engine.collector().collect() for sample in metric.samples}
 
-    ttl = gauges().pop("faceoff_job_ttl_seconds")
-    assert (ttl, {value for name, value in gauges().items() if "ttl" not in name}) == (LIMITS.ttl, {0.0})
+
+def oldest(engine: Engine) -> float:
+    return gauges(engine)["faceoff_queue_oldest_age_seconds"]
+
+
+def test_the_figures(engine: Engine) -> None:
+    ttl = gauges(engine).pop("faceoff_job_ttl_seconds")
+    assert (ttl, {value for name, value in gauges(engine).items() if "ttl" not in name}) == (LIMITS.ttl, {0.0})
     submit(engine)
     time.sleep(0.1)
-    figures = gauges()
+    figures = gauges(engine)
     assert figures["faceoff_blobs_live"] == 1
     assert 0.05 < figures["faceoff_queue_oldest_age_seconds"] < 5
     assert 0.05 < figures["faceoff_blobs_oldest_age_seconds"] < 5
     taken(engine).succeed(b"", b"")
-    assert gauges()["faceoff_queue_oldest_age_seconds"] == 0.0
+    assert oldest(engine) == 0.0

@@ -19,7 +19,7 @@ from faceoff.types import Priority, Progress
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    monkeypatch.setattr(lease_module, "_PAUSE", 0.05)
+    monkeypatch.setattr(lease_module, "_PAUSE", 0.02)
     engine = in_memory(Limits(lease=1.0))
     yield engine
     engine.close()
@@ -46,7 +46,6 @@ def test_work_is_done(engine: Engine) -> None:
     ("error", "reason", "tries"),
     [
         (FaceOffError(Reason.NO_FACE_DETECTED, "No face."), Reason.NO_FACE_DETECTED, 1),
-        (FaceOffError(Reason.SURROGATE_UNAVAILABLE, "Away."), Reason.SURROGATE_UNAVAILABLE, 3),
         (ValueError("secret pixels"), Reason.INTERNAL, 3),
     ],
 )
@@ -61,6 +60,19 @@ def test_failures(
     assert operation.error
     assert operation.error.reason is reason
     assert "secret" not in operation.error.message + capfd.readouterr().err
+
+
+@pytest.mark.parametrize("reason", [Reason.SURROGATE_UNAVAILABLE, Reason.SERVICE_UNAVAILABLE, Reason.OVERLOADED])
+def test_who_is_away_is_waited_for(engine: Engine, reason: Reason) -> None:
+    times = iter(range(6))
+
+    def work(*_: object) -> tuple[bytes, bytes]:
+        if next(times) < 5:
+            raise FaceOffError(reason, "Away.")
+        return b"", b"result"
+
+    operation = ended(engine, work)
+    assert (operation.state, operation.attempts) == (State.SUCCEEDED, 1)
 
 
 def test_a_cancellation_stops_the_work(engine: Engine) -> None:
