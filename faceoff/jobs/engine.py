@@ -103,7 +103,7 @@ class Limits:
     """Beyond these a job is refused at once (OVERLOADED, with the seconds after which to try again). Jobs and bytes are
     those that wait or run; ``bytes`` counts requests and photos as submitted. ``ttl`` is how many seconds a result is kept,
     and a job that has not ended after ``ttl`` seconds is given up (EXPIRED); ``lease`` how long a worker may be silent before
-    its job goes to another, ``tries`` how often a job is begun before it fails for good; when it was postponed it was not tried."""
+    its job goes to another, ``tries`` how often a job is begun before it fails for good; a postponed one was not tried."""
 
     jobs: int = 10_000
     bytes: int = 8_000_000_000
