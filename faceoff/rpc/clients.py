@@ -103,8 +103,8 @@ class Client:
                 return
 
     def watch(self, job: str) -> Iterator[Operation]:
-        """The job now and whenever it changes, until it has ended. A gateway that goes away meanwhile, or is full, is asked again
-        for a minute: the job goes on without it."""
+        """The job now and whenever it changes, until it has ended. A gateway that goes away meanwhile, or is full, is asked
+        again for a minute: the job goes on without it."""
         request = protection_pb2.WatchProtectionRequest(name=operations.to_name(job))
         patience = 0.0  # until when; there is none with who never answered
         while True:

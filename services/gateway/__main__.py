@@ -13,6 +13,7 @@ from faceoff.rpc.remote import remote_rooms
 from faceoff.rpc.server import run, stopping
 from faceoff.tenants.gate import Gate
 from services.gateway.gateway import opened
+from services.gateway.measuring import AT_ONCE
 from services.gateway.settings import parse
 
 
@@ -27,11 +28,13 @@ def main() -> None:
     rooms = partial(remote_rooms, detector, attacker, amplifier, verifier)
     with (
         closing(
-            jetstream.connect(settings.nats, settings.limits) if settings.nats else core.in_memory(settings.limits)
+            jetstream.connect(settings.nats, settings.limits, settings.replicas)
+            if settings.nats
+            else core.in_memory(settings.limits)
         ) as jobs,
         closing(Gate(settings.tenants, (settings.server.listen, settings.http) if settings.http else ())) as gate,
-        Decoder() as decoder,
-        opened(settings, jobs, gate, rooms, decoder.decode) as ports,
+        Decoder(AT_ONCE) as decoder,
+        opened(settings, jobs, gate, rooms, decoder.measure) as ports,
     ):
         for service, address in ports.items():
             logs.event("serving", service=service, address=address)

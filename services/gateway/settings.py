@@ -34,8 +34,8 @@ class Largest:
 @dataclass(frozen=True)
 class Settings:
     """The addresses of the rooms' services, beside the gateway's own. ``http`` is ``host:port`` of the HTTP door; empty: this
-    process has workers and no door. No ``nats``: jobs are in memory and end with the process. ``reports`` is the folder of
-    campaign reports that the page shows to researchers."""
+    process has workers and no door. No ``nats``: jobs are in memory and end with the process; ``replicas`` is on how many of
+    its servers a job is kept. ``reports`` is the folder of campaign reports that the page shows to researchers."""
 
     server: server.Settings
     detector: str
@@ -44,6 +44,7 @@ class Settings:
     verifier: str
     http: str = ""
     nats: str = ""
+    replicas: int = 1
     workers: int = 4
     tenants: gate.Settings = gate.Settings()  # noqa: RUF009  (frozen)
     limits: Limits = Limits()  # noqa: RUF009  (frozen)
@@ -67,6 +68,13 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         "--nats",
         default=env("FACEOFF_NATS", ""),
         help="[FACEOFF_NATS] URL of the broker; without, jobs end with the process",
+    )
+    parser.add_argument(
+        "--nats-replicas",
+        type=bounded(1, 5, int),
+        metavar="N",
+        default=env("FACEOFF_NATS_REPLICAS", "1"),
+        help="[FACEOFF_NATS_REPLICAS] on how many of the broker's servers every job is kept (default: 1)",
     )
     parser.add_argument(
         "--workers",
@@ -105,6 +113,7 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         options.verifier,
         "" if options.worker_only else options.http,
         options.nats,
+        options.nats_replicas,
         options.workers,
         gate.settings(options),
         jobs.settings(options),

@@ -15,8 +15,10 @@ _COUNT = "Faceoff-Chunks"
 
 
 class Blobs:
-    def __init__(self, loop: Loop) -> None:
-        self._loop = loop
+    """``direct`` as in Bucket."""
+
+    def __init__(self, loop: Loop, direct: bool) -> None:
+        self._loop, self._direct = loop, direct
 
     def put(self, name: str, data: bytes) -> None:
         self._loop.run(lambda: self._put(name, data))
@@ -70,7 +72,9 @@ class Blobs:
 
     async def _next(self, name: str, number: int) -> RawStreamMsg | None:
         try:
-            return await self._loop.stream.get_msg(PHOTOS, subject=_subject(name), seq=number, direct=True, next=True)
+            return await self._loop.stream.get_msg(
+                PHOTOS, subject=_subject(name), seq=number, direct=self._direct, next=True
+            )
         except NotFoundError:
             return None
 

@@ -29,10 +29,11 @@ class Change(NamedTuple):
 
 
 class Bucket:
-    """``marked``: a deletion leaves a marker for those who follow. Otherwise the value is overwritten where it is stored."""
+    """``direct``: whichever server has the stream is asked, not its leader. ``marked``: a deletion leaves a marker for those
+    who follow. Otherwise the value is overwritten where it is stored."""
 
-    def __init__(self, loop: Loop, name: str, marked: bool) -> None:
-        self._loop, self._stream, self._marked = loop, f"KV_{name}", marked
+    def __init__(self, loop: Loop, name: str, direct: bool, marked: bool) -> None:
+        self._loop, self._stream, self._direct, self._marked = loop, f"KV_{name}", direct, marked
         self._prefix = f"$KV.{name}."
 
     def create(self, key: str, value: bytes) -> int | None:
@@ -83,7 +84,7 @@ class Bucket:
 
     async def _read(self, key: str) -> Entry | None:
         try:
-            message = await self._loop.stream.get_msg(self._stream, subject=self._prefix + key, direct=True)
+            message = await self._loop.stream.get_msg(self._stream, subject=self._prefix + key, direct=self._direct)
         except NotFoundError:
             return None
         if message.data is None or message.seq is None or message.time is None:  # a deletion's marker

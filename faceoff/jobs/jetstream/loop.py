@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import ssl
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import CancelledError
@@ -29,8 +28,8 @@ class Loop:
     timeout = 5.0
     """Seconds for one answer of the server."""
 
-    def __init__(self, url: str, tls: ssl.SSLContext | None) -> None:
-        self._url, self._tls = url, tls
+    def __init__(self, url: str) -> None:
+        self._url = url
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="nats", daemon=True)
         self._thread.start()
@@ -51,7 +50,6 @@ class Loop:
                 max_reconnect_attempts=-1,
                 ping_interval=5,
                 max_outstanding_pings=2,
-                tls=self._tls,
                 error_cb=quiet,
                 reconnected_cb=on_reconnect,
             ),

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 import threading
 
 from nats.aio.msg import Msg
@@ -24,8 +23,8 @@ _FIRST = 60.0  # seconds for everything that there is
 
 
 class JetStreamStore:
-    def __init__(self, url: str, limits: Limits, replicas: int, tls: ssl.SSLContext | None) -> None:
-        self._loop = Loop(url, tls)
+    def __init__(self, url: str, limits: Limits, replicas: int) -> None:
+        self._loop = Loop(url)
         self._configs = streams.configs(limits, replicas)
         try:
             self._loop.connect(self._on_reconnect)
@@ -33,10 +32,12 @@ class JetStreamStore:
         except BaseException:
             self._loop.close()
             raise
-        self.operations = Bucket(self._loop, streams.OPERATIONS, marked=True)
-        self.secrets = Bucket(self._loop, streams.SECRETS, marked=False)
-        self.repeats = Bucket(self._loop, streams.REPEATS, marked=False)
-        self.blobs = Blobs(self._loop)
+        # A replica that is behind would not know what has just been written: of several, the leader is asked.
+        direct = replicas == 1
+        self.operations = Bucket(self._loop, streams.OPERATIONS, direct, marked=True)
+        self.secrets = Bucket(self._loop, streams.SECRETS, direct, marked=False)
+        self.repeats = Bucket(self._loop, streams.REPEATS, direct, marked=False)
+        self.blobs = Blobs(self._loop, direct)
         self.queue = Queue(self._loop, limits.lease)
 
     def follow(self, follower: Follower) -> None:

@@ -15,7 +15,7 @@ OPERATIONS, SECRETS, REPEATS = "faceoff_operations", "faceoff_secrets", "faceoff
 QUEUE_SUBJECTS, PHOTO_SUBJECTS = "protect", "photos"
 _OLDEST = (2, 11)  # the first with markers that expire
 _SLACK = 600.0  # seconds by which the server's own deletion comes after the sweeper's
-_NAME_TAKEN = 10058
+_NAME_TAKEN, _ALONE = 10058, 10074
 _CHECKED = (
     "subjects",
     "retention",
@@ -101,6 +101,8 @@ async def _make(stream: JetStreamContext, config: StreamConfig) -> None:
     try:
         await stream.add_stream(config)
     except APIError as error:
+        if error.err_code == _ALONE:
+            raise _unfit("The NATS server has no others that could keep replicas.", "Ask for one replica.") from None
         if error.err_code != _NAME_TAKEN:
             raise
         try:

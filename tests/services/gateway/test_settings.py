@@ -31,9 +31,11 @@ def test_options_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEOFF_MAX_TENANT_JOBS", "7")
     queue = ["--max-jobs", "70", "--max-jobs-megabytes", "10", "--max-tenant-megabytes", "1.5"]
     photo = ["--max-megabytes", "2.5", "--max-megapixels", "12"]
+    monkeypatch.setenv("FACEOFF_NATS_REPLICAS", "3")
     settings = parse(["--tries", "5", *queue, *photo])
     assert settings.limits == Limits(70, 10_000_000, 7, 1_500_000, ttl=600.0, tries=5)
     assert settings.largest == Largest(2_500_000, 12_000_000)
+    assert settings.replicas == 3
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,7 @@ def test_options_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("--ttl", "an hour", "from 60 to 604800"),
         ("--tries", "0", "from 1 to 10"),
         ("--tries", "1.5", "from 1 to 10"),
+        ("--nats-replicas", "6", "from 1 to 5"),
         ("--max-jobs", "0", "from 1 to 1000000"),
         ("--max-tenant-jobs", "-1", "from 1 to 1000000"),
         ("--max-jobs-megabytes", "0", "from 1 to 1000000"),
@@ -77,12 +80,14 @@ def small() -> Iterator[House]:
 
 def test_the_largest_photo(small: House, photo: bytes) -> None:
     pixels = picture(240, 321)
+    wide = image.encode(pixels, Photo(pixels, "PNG", b""), Encoding())
     with closing(Client(small.grpc, "alice")) as client:
         fast = Request(Plan(iterations=1))
         job = client.submit(photo, fast)
         assert job.expires == pytest.approx(time.time() + 120, abs=30)
         for data, request, most in (
-            (image.encode(pixels, Photo(pixels, "PNG", b""), Encoding()), fast, "0.0768 megapixels"),
+            (wide, fast, "0.0768 megapixels"),
+            (photo, Request(fast.plan, terms=Terms((wide,))), "0.0768 megapixels"),
             (photo + bytes(100_000), fast, "0.1 MB"),
             (photo, Request(fast.plan, terms=Terms((bytes(100_001),))), "0.1 MB"),
         ):

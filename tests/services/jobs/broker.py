@@ -16,18 +16,22 @@ def binary() -> str | None:
     return shutil.which("nats-server", path=str(Path(sys.executable).parent)) or shutil.which("nats-server")
 
 
-class Broker:
-    """``sync``: every write is on the disk before it is answered, as in the cluster."""
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
-    def __init__(self, folder: Path, sync: bool = False) -> None:
+
+class Broker:
+    """``sync``: every write is on the disk before it is answered, as in the cluster. ``more`` is said to the server, too."""
+
+    def __init__(self, folder: Path, sync: bool = False, more: str = "") -> None:
         self.folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         interval = 'sync_interval: "always"' if sync else ""
         self._config = folder / "nats.conf"
         self._config.write_text(
-            f'listen: "127.0.0.1:{self.port}"\njetstream {{ store_dir: "{folder / "store"}"\n {interval} }}\n'
+            f'listen: "127.0.0.1:{self.port}"\njetstream {{ store_dir: "{folder / "store"}"\n {interval} }}\n{more}'
         )
         self._process: subprocess.Popen[bytes] | None = None
 

