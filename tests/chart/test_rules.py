@@ -94,6 +94,14 @@ def test_panels_and_rules_ask_for_what_there_is(groups: list[dict[str, Any]]) ->
             assert name in records or plain in told or name in told, name
 
 
+def test_panels_show_the_chosen_namespaces_only() -> None:
+    for panel in panels():
+        for target in panel["targets"]:
+            metrics = re.findall(r"[\w:]*faceoff_[\w:]+\{?", re.sub(r'"[^"]*"', "", target["expr"]))
+            assert metrics
+            assert target["expr"].count('namespace=~"$namespace"') == len(metrics), panel["title"]
+
+
 def test_panels_do_not_overlap() -> None:
     places = [tuple(panel["gridPos"].values()) for panel in panels()]
     assert len(set(places)) == len(places)
