@@ -161,6 +161,8 @@ def test_gpus_are_asked_for_and_their_taint_tolerated() -> None:
     assert {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"} in pod["tolerations"]
     assert "--xla_gpu_compilation_enabled=true" in pod["containers"][0]["args"]
     assert "nvidia.com/gpu" not in str(pods("values.yaml"))
+    bare = server_of("model-server", sets=("modelServer.gpus=2", "modelServer.resources.limits=null"))
+    assert bare["resources"] == {"limits": {"nvidia.com/gpu": 2}, "requests": {"cpu": "1", "memory": "2Gi"}}
 
 
 def test_images_have_the_registry_and_the_digest() -> None:

@@ -31,6 +31,9 @@ from tests.chart.render import CHART, FILES, ROOT, Object, kinds, objects, templ
         "grace=0",
         "access.keysSecret=Not A Name",
         "monitoring.rules=yes please",
+        "registry=mirror.example/house/",
+        "registry=https://mirror.example",
+        "modelServer.resources=null",
     ],
 )
 def test_wrong_values_are_refused(wrong: str) -> None:
@@ -43,6 +46,8 @@ def test_wrong_values_are_refused(wrong: str) -> None:
         (("autoscaling.engine=keda",), "autoscaling.prometheus"),
         (("modelServer.enabled=false",), "modelServer.address"),
         (("autoscaling.engine=hpa", "services.worker.autoscaling.min=0"), "keda"),
+        (("services.detector.autoscaling.min=5",), "detector: autoscaling.min is above max"),
+        (("autoscaling.engine=hpa", "modelServer.autoscaling.min=3"), "model-server: autoscaling.min is above max"),
     ],
 )
 def test_values_that_do_not_fit_together_are_refused_and_it_is_said_why(sets: tuple[str, ...], said: str) -> None:
