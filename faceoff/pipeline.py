@@ -92,7 +92,8 @@ def check(request: Request, decode: Callable[[bytes], Photo] = image.decode) -> 
         try:
             decode(reference)
         except FaceOffError as error:
-            raise FaceOffError(error.reason, f"Reference {number}: {error.message}", error.hint) from None
+            message = f"Reference {number}: {error.message}"
+            raise FaceOffError(error.reason, message, error.hint, error.retry_after) from None
 
 
 def check_surrogates(request: Request, rooms: Rooms) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from faceoff.decoding import formats, wire, worker
-from faceoff.decoding.upright import Sheet, assemble, out_of_memory
+from faceoff.decoding.upright import Sheet, assemble, out_of_memory, outline
 from faceoff.errors import FaceOffError, Reason
 from faceoff.types import Photo
 
@@ -49,6 +49,14 @@ class Decoder:
     def decode(self, data: bytes, max_bytes: int = formats.MAX_BYTES) -> Photo:
         """As faceoff.image.decode. A photo that ends its process or takes too long raises IMAGE_CORRUPT or
         IMAGE_TOO_LARGE as well; INTERNAL means that no process can be started."""
+        return self._read(data, max_bytes, pixels=True)
+
+    def measure(self, data: bytes, max_bytes: int = formats.MAX_BYTES) -> Photo:
+        """As ``decode``, all its checks included, for whoever needs no pixels: they stay in the process that decoded them, and
+        the photo has NaN in their place, which takes no memory here, and no alpha."""
+        return self._read(data, max_bytes, pixels=False)
+
+    def _read(self, data: bytes, max_bytes: int, pixels: bool) -> Photo:
         format_name = formats.sniff(data, max_bytes)
         child = self._free.get()
         try:
@@ -56,7 +64,7 @@ class Decoder:
                 child.kill()
                 child = None
             child = child or _Child(self._memory, self._seconds)
-            return child.decode(data, format_name)
+            return child.read(data, format_name, pixels)
         finally:
             if child and (not child.sound or child.photos >= self._photos):
                 child.kill()
@@ -118,19 +126,19 @@ class _Child:
     def ended(self) -> bool:
         return self._process.poll() is not None
 
-    def decode(self, data: bytes, format_name: str) -> Photo:
+    def read(self, data: bytes, format_name: str, pixels: bool) -> Photo:
         self.sound = False
         self.photos += 1
         self._deadline = time.monotonic() + self._seconds
         try:
-            self._send(wire.FILE_LENGTH.pack(len(data)))
+            self._send(wire.ORDER.pack(pixels, len(data)))
             self._send(data)
             head = wire.to_head(self._receive(self._head_length()))
             if error := wire.to_error(head):
                 self.sound = True
                 raise error
             sheet = wire.to_sheet(head, self._receive(wire.profile_length(head)), format_name)
-            photo = assemble(sheet, self._strips(sheet), data)
+            photo = assemble(sheet, self._strips(sheet), data) if pixels else outline(sheet, data)
         except TimeoutError:
             raise _too_slow() from None
         except (OSError, EOFError):

@@ -49,6 +49,10 @@ class Sheet:
     warnings: tuple[str, ...] = ()
 
     @property
+    def grayscale(self) -> bool:
+        return self.mode in ("L", "LA")
+
+    @property
     def strips(self) -> list[tuple[int, int]]:
         """First row and number of rows of each strip, from top to bottom."""
         step = max(1, _STRIP_BYTES // self.strip_bytes(1))
@@ -83,8 +87,7 @@ def read(data: bytes, max_bytes: int = formats.MAX_BYTES) -> tuple[Sheet, Iterat
 
 def assemble(sheet: Sheet, strips: Iterable[bytes | memoryview], source: bytes) -> Photo:
     """The photo of a sheet and its strips."""
-    gray = sheet.mode in ("L", "LA")
-    colours = 1 if gray else 3
+    colours = 1 if sheet.grayscale else 3
     pixels = np.empty((sheet.height, sheet.width, 3), np.float32)
     opaque = sheet.mode in ("L", "RGB")
     alpha = None if opaque else np.empty((sheet.height, sheet.width), np.uint8)
@@ -93,7 +96,13 @@ def assemble(sheet: Sheet, strips: Iterable[bytes | memoryview], source: bytes) 
         from_bytes(levels[..., :colours], out=pixels[top : top + rows])
         if alpha is not None:
             alpha[top : top + rows] = levels[..., -1]
-    return Photo(pixels, sheet.format, source, alpha, sheet.icc, gray, sheet.warnings)
+    return Photo(pixels, sheet.format, source, alpha, sheet.icc, sheet.grayscale, sheet.warnings)
+
+
+def outline(sheet: Sheet, source: bytes) -> Photo:
+    """``assemble`` without strips: NaN stands for every level and takes no memory, and there is no alpha."""
+    pixels = np.broadcast_to(np.float32(np.nan), (sheet.height, sheet.width, 3))
+    return Photo(pixels, sheet.format, source, None, sheet.icc, sheet.grayscale, sheet.warnings)
 
 
 def from_bytes(levels: Bytes, out: Float | None = None) -> Float:

@@ -1,8 +1,9 @@
 """What a decoding process and its parent say to each other.
 
-To the child: the file's length (8 bytes, big-endian) and the file. Back: the length of a JSON object (4 bytes), the
-object, and where it is a sheet the colour profile and the strips of levels. Nothing is pickled, and the parent believes
-nothing that it can check: a decoder that a file has taken over can send wrong pixels, but no more of them than fit.
+To the child: whether the pixels are wanted (1 byte), the file's length (8 bytes, big-endian) and the file. Back: the length
+of a JSON object (4 bytes), the object, and where it is a sheet the colour profile and, if wanted, the strips of levels.
+Nothing is pickled, and the parent believes nothing that it can check: a decoder that a file has taken over can send wrong
+pixels, but no more of them than fit.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from faceoff.decoding.formats import MAX_PIXELS, MAX_SIDE
 from faceoff.decoding.upright import CHANNELS, Sheet
 from faceoff.errors import FaceOffError, Reason
 
-FILE_LENGTH = struct.Struct(">Q")
+ORDER = struct.Struct(">?Q")
 HEAD_LENGTH = struct.Struct(">I")
 MAX_HEAD = 2**16
 MAX_PROFILE = 2**17

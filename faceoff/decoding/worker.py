@@ -33,9 +33,9 @@ def main() -> None:
         parent.sendall(READY if _give_up(memory) else READY_WITHOUT_MEMORY_LIMIT)
         with suppress(ConnectionError, EOFError):
             while True:
-                data = _receive(parent)
+                pixels, data = _receive(parent)
                 _allow(seconds)
-                _answer(parent, data)
+                _answer(parent, data, pixels)
 
 
 def _give_up(memory: int) -> bool:
@@ -57,20 +57,21 @@ def _allow(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (int(used) + seconds + 1, hard))
 
 
-def _answer(parent: socket.socket, data: bytes) -> None:
+def _answer(parent: socket.socket, data: bytes, pixels: bool) -> None:
     try:
         sheet, strips = read(data, max_bytes=len(data))
     except FaceOffError as error:
         parent.sendall(wire.from_error(error))
         return
     parent.sendall(wire.from_sheet(sheet))
-    for strip in strips:
+    for strip in strips if pixels else ():
         parent.sendall(strip)
 
 
-def _receive(parent: socket.socket) -> bytes:
-    """The next file. Raises EOFError when the parent has closed its end."""
-    return _exactly(parent, wire.FILE_LENGTH.unpack(_exactly(parent, wire.FILE_LENGTH.size))[0])
+def _receive(parent: socket.socket) -> tuple[bool, bytes]:
+    """Whether pixels are wanted, and the next file. Raises EOFError when the parent has closed its end."""
+    pixels, length = wire.ORDER.unpack(_exactly(parent, wire.ORDER.size))
+    return pixels, _exactly(parent, length)
 
 
 def _exactly(parent: socket.socket, length: int) -> bytes:

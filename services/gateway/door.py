@@ -7,10 +7,12 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from faceoff.errors import FaceOffError, Reason
 from faceoff.image import check_encoding
 from faceoff.jobs.engine import Jobs, Operation, Position, Receipt
+from faceoff.jobs.turns import Line
 from faceoff.pipeline import Request, Rooms, check, check_surrogates, check_victims
 from faceoff.rpc import operations, traces
 from faceoff.rpc.connect import Deadline
@@ -19,14 +21,13 @@ from faceoff.tenants.principal import Headers, Principal, Scope
 from faceoff.tenants.quota import cost
 from faceoff.types import Photo
 from services.gateway.accounts import Accounts
+from services.gateway.measuring import Measuring
 from services.gateway.settings import Largest
-
-Decode = Callable[[bytes], Photo]
-"""As faceoff.image.decode."""
 
 MOST_LISTED = 100
 
 _CHECK_SECONDS = 10.0
+_MEASURE_SECONDS = 10.0  # to wait for one photo's turn
 _AWAY = (Reason.SERVICE_UNAVAILABLE, Reason.SURROGATE_UNAVAILABLE, Reason.OVERLOADED, Reason.DEADLINE_TOO_SHORT)
 _KEY = re.compile(r"[!-~]{1,255}")
 _TOKEN = re.compile(r"[0-9a-f]{48}")  # of a page: when its last job was created, exactly, and that job's id
@@ -41,7 +42,7 @@ class Door:
     jobs: Jobs
     gate: Gate
     accounts: Accounts
-    decode: Decode
+    measuring: Measuring
     rooms: Callable[[Deadline], Rooms]
     largest: Largest = Largest()  # noqa: RUF009  (frozen)
 
@@ -57,24 +58,25 @@ class Door:
 
     @contextmanager
     def paid(self, caller: Principal, request: Request, photo: bytes) -> Iterator[tuple[Photo, str]]:
-        """The photo, decoded, and the reservation of what it costs, which is given back if the block raises. What may not be
+        """The photo, measured, and the reservation of what it costs, which is given back if the block raises. What may not be
         done and what cannot be protected is refused here, before anything is begun."""
         self.gate.check_target(caller, request.plan, request.gallery)
-        decoded = self._decoded(request, photo)
-        amount = cost(decoded.width, decoded.height, request.plan)
+        measured = self._measured(caller, request, photo)
+        amount = cost(measured.width, measured.height, request.plan)
         self.accounts.catch_up()
         reservation = self.gate.limiter.reserve(caller.tenant, amount)
         try:
-            yield decoded, reservation
+            yield measured, reservation
         except BaseException:
             self.accounts.settle(reservation, done=False)
             raise
 
-    def _decoded(self, request: Request, photo: bytes) -> Photo:
+    def _measured(self, caller: Principal, request: Request, photo: bytes) -> Photo:
         """The photo, of which nothing is known that would refuse it later."""
+        measure = partial(self._measure, (request.priority, caller.tenant))
         if max(map(len, (photo, *request.terms.references))) > self.largest.bytes:
             raise _too_large(f"{self.largest.bytes / 1e6:g} MB")
-        check(request, self.decode)
+        check(request, measure)
         rooms = self.rooms(Deadline.after(_CHECK_SECONDS))
         for check_names in (check_surrogates, check_victims):
             try:
@@ -82,15 +84,19 @@ class Door:
             except FaceOffError as error:
                 if error.reason not in _AWAY:  # who is away is asked again before the work begins
                     raise
-        decoded = self.decode(photo)
-        if decoded.width * decoded.height > self.largest.pixels:
+        measured = measure(photo)
+        check_encoding(request.encoding, max(measured.height, measured.width))
+        return measured
+
+    def _measure(self, line: Line, data: bytes) -> Photo:
+        measured = self.measuring.measure(data, line, _MEASURE_SECONDS)
+        if measured.width * measured.height > self.largest.pixels:
             raise _too_large(f"{self.largest.pixels / 1e6:g} megapixels")
-        check_encoding(request.encoding, max(decoded.height, decoded.width))
-        return decoded
+        return measured
 
     def submit(self, caller: Principal, request: Request, photo: bytes, idempotency_key: str = "") -> Operation:
         """Accept a photo. A repeat costs nothing, and no limit refuses it. Raises IDEMPOTENCY_CONFLICT, OVERLOADED,
-        QUOTA_EXCEEDED, TARGET_NOT_ALLOWED and what decoding raises."""
+        QUOTA_EXCEEDED, TARGET_NOT_ALLOWED and what measuring raises."""
         _check_key(idempotency_key)
         parts = (photo, *request.terms.references)
         fingerprint = operations.fingerprint(request, parts)

@@ -21,8 +21,9 @@ from faceoff.rpc.server import Server
 from faceoff.tenants.gate import Gate
 from faceoff.v1.protection_pb2_grpc import add_ProtectionServiceServicer_to_server
 from services.gateway.accounts import Accounts
-from services.gateway.door import Decode, Door
+from services.gateway.door import Door
 from services.gateway.http import HttpServer
+from services.gateway.measuring import Decode, Measuring
 from services.gateway.page.reports import Reports
 from services.gateway.places import Places
 from services.gateway.pool import Pool
@@ -45,11 +46,12 @@ def opened(
     decode: Decode,
 ) -> Iterator[dict[str, str]]:
     """A gateway at work: the addresses of its ports by service. ``rooms`` gives the rooms that work until a deadline,
-    ``decode`` reads strangers' photos. In the end it takes nothing new, and says so to who asks for its health. What runs has
-    the grace period: first what the doors' callers wait for, then the workers' jobs, which then go back to the queue."""
-    accounts, pool = Accounts(jobs, gate), Pool(gate.targets)
-    door = Door(jobs, gate, accounts, decode, rooms, settings.largest)
-    worker = Worker(jobs, work(rooms, decode, pool), settings.workers, settings.server.grace)
+    ``decode`` reads strangers' photos, whose pixels are not needed. In the end it takes nothing new, and says so to who asks
+    for its health. What runs has the grace period: first what the doors' callers wait for, then the workers' jobs, which then
+    go back to the queue."""
+    accounts, pool, measuring = Accounts(jobs, gate), Pool(gate.targets), Measuring(decode)
+    door = Door(jobs, gate, accounts, measuring, rooms, settings.largest)
+    worker = Worker(jobs, work(rooms, measuring, pool), settings.workers, settings.server.grace)
 
     places = Places(_CALLS)
 

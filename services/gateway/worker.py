@@ -10,14 +10,14 @@ from faceoff.pipeline import Rooms, protect
 from faceoff.rooms import Report
 from faceoff.rpc import operations, traces
 from faceoff.rpc.connect import Deadline
-from services.gateway.door import Decode
+from services.gateway.measuring import Measuring
 from services.gateway.pool import Pool
 
 JOB_SECONDS = 600.0
 """For one try of one photo."""
 
 
-def work(rooms: Callable[[Deadline], Rooms], decode: Decode, pool: Pool) -> Work:
+def work(rooms: Callable[[Deadline], Rooms], measuring: Measuring, pool: Pool) -> Work:
     """The straight line of one photo over ``rooms``, which work until a deadline."""
 
     def one(tenant: str, job: bytes, parts: Sequence[bytes], report: Report) -> tuple[bytes, bytes]:
@@ -26,7 +26,8 @@ def work(rooms: Callable[[Deadline], Rooms], decode: Decode, pool: Pool) -> Work
         open_ = rooms(Deadline.after(JOB_SECONDS))
         with traces.stages(report) as traced:
             request = replace(request, gallery=pool.people(request.plan, open_.detector))
-            protection = protect(photo, request, open_, traced, decode)
+            line = request.priority, tenant
+            protection = protect(photo, request, open_, traced, lambda data: measuring.measure(data, line))
         return operations.to_detail(protection), protection.candidate.data
 
     return one

@@ -27,6 +27,7 @@ from services.amplifier.servicer import AmplifierServicer
 from services.attacker.servicer import AttackerServicer
 from services.detector.servicer import DetectorServicer
 from services.gateway.gateway import NAME, opened
+from services.gateway.measuring import Decode
 from services.gateway.settings import MESSAGE_LIMIT, Largest, Settings
 from services.verifier.servicer import VerifierServicer
 
@@ -61,6 +62,7 @@ def house(
     reports: Path | None = None,
     jobs: Jobs | None = None,
     listen: str = "127.0.0.1:0",
+    decode: Decode = image.decode,
 ) -> Iterator[House]:
     """A gateway whose photos are protected in ``rooms``; ``jobs`` outlive it."""
     settings = Settings(
@@ -77,7 +79,7 @@ def house(
         closing(gate.Gate(tenants, ())) as entry,
     ):
         entry.authenticator = authenticator or entry.authenticator
-        with opened(settings, behind, entry, rooms, image.decode) as addresses:
+        with opened(settings, behind, entry, rooms, decode) as addresses:
             yield House(addresses[NAME], f"http://{addresses['http']}", behind)
 
 

@@ -33,6 +33,7 @@ from faceoff.v1.protection_pb2_grpc import ProtectionServiceStub
 from services.gateway import gateway, upload, web
 from services.gateway.accounts import Accounts
 from services.gateway.door import Door
+from services.gateway.measuring import Measuring
 from services.gateway.places import Places
 from services.gateway.pool import Pool
 from services.gateway.servicer import ProtectionServicer
@@ -193,7 +194,7 @@ def test_a_result_is_paid_even_if_its_caller_hangs_up(rooms: Rooms, photo: bytes
         closing(gate.Gate(gate.Settings(tenants=file), ["127.0.0.1:1"])) as entry,
     ):
         entry.authenticator = ByName()
-        door = Door(jobs, entry, Accounts(jobs, entry), image.decode, lambda _: rooms)
+        door = Door(jobs, entry, Accounts(jobs, entry), Measuring(image.decode), lambda _: rooms)
         servicer = ProtectionServicer(door, lambda _: rooms, Pool(entry.targets), Places(4))
         answers = servicer.Protect(iter(parts), context)  # type: ignore[arg-type]
         while not next(answers).HasField("result"):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -64,6 +65,11 @@ def assert_same(there: Photo, here: Photo) -> None:
     np.testing.assert_array_equal(there.pixels, here.pixels)
     np.testing.assert_array_equal(there.alpha, here.alpha)
     assert there.pixels.dtype == np.float32
+    assert_same_sheet(there, here)
+
+
+def assert_same_sheet(there: Photo, here: Photo) -> None:
+    assert (there.width, there.height) == (here.width, here.height)
     for name in ("format", "source", "icc", "grayscale", "warnings"):
         assert getattr(there, name) == getattr(here, name)
 
@@ -84,12 +90,31 @@ def test_photos_are_the_same_as_in_this_process(decoder: Decoder) -> None:
         assert_same(decoder.decode(data), decode(data))
 
 
+def test_measuring_tells_the_same_without_pixels(decoder: Decoder) -> None:
+    for data in photos():
+        measured = decoder.measure(data)
+        assert_same_sheet(measured, decode(data))
+        assert np.isnan(measured.pixels).all()
+        assert_same(decoder.decode(data), decode(data))  # nothing was left on the way
+
+
+def test_measuring_takes_no_memory_here(decoder: Decoder) -> None:
+    data = png(7071, 7071, bytes(7071 * 21214))
+    decoder.measure(SMALL)
+    tracemalloc.start()
+    try:
+        assert decoder.measure(data).width == 7071
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
 def test_refusals_are_the_same_as_in_this_process(decoder: Decoder) -> None:
     frames = [Image.fromarray(pixels(seed=seed)) for seed in range(2)]
     moving = save(frames[0], "WEBP", save_all=True, append_images=frames[1:])
     cut = save(Image.fromarray(pixels(40, 40)), "JPEG")[:500]
     for data in (b"", b"%PDF-1.7", moving, cut, save(Image.new("F", (4, 4)), "TIFF"), *SIZE_BOMBS):
-        assert refused(decoder.decode, data) == refused(decode, data)
+        assert refused(decoder.decode, data) == refused(decoder.measure, data) == refused(decode, data)
 
 
 def test_a_refusal_costs_no_process(decoder: Decoder) -> None:
