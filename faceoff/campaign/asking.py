@@ -22,11 +22,12 @@ DEADLINE = 600.0
 
 
 class Strangers:
-    """The campaign's remote victims. Raises INVALID_ARGUMENT for a name that their file does not have."""
+    """The campaign's remote victims. Whoever has the same ``secret`` is not charged for their answers again. Raises
+    INVALID_ARGUMENT for a name that their file does not have."""
 
-    def __init__(self, settings: Victims, people: Sequence[Person]) -> None:
+    def __init__(self, settings: Victims, people: Sequence[Person], secret: bytes) -> None:
         self._settings, self._people = settings, people
-        self._victims = _victims(settings)
+        self._victims = _victims(settings, secret)
 
     def ask(
         self, names: Sequence[str], pair: Pair, probe: bytes, targeted: bool, cropped: bool = False
@@ -81,13 +82,13 @@ def check(settings: Victims) -> None:
     _victims(settings)
 
 
-def _victims(settings: Victims) -> dict[str, Victim]:
+def _victims(settings: Victims, secret: bytes = b"") -> dict[str, Victim]:
     if not settings.remote or settings.file is None:
         return {}
     from faceoff.verify.victims.asking import consented
     from faceoff.verify.victims.settings import victims_from
 
-    known = victims_from(settings.file)
+    known = victims_from(settings.file, secret=secret)
     for name in settings.remote:
         if name not in known:
             raise FaceOffError(

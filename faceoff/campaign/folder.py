@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import hmac
 import io
 import json
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,6 +74,14 @@ class Folder:
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
         files.write_atomically(self._manifest, (json.dumps(manifest, indent=1) + "\n").encode())
+
+    def secret(self, run: int) -> bytes:
+        """What services' answers in this run are remembered by: whoever goes on with it is not charged for them again, and
+        another run asks anew. Made where it is not there."""
+        path = self.root / ".secret"
+        if not path.exists():
+            files.write_atomically(path, secrets.token_bytes(32), private=True)
+        return hmac.digest(path.read_bytes(), f"run {run}".encode(), "sha256")
 
     def mask(self, name: str) -> Stored | None:
         """The mask of that id, or None where it is not there or not readable: it is then computed again."""

@@ -23,7 +23,7 @@ from faceoff.errors import FaceOffError, Reason
 from faceoff.rooms import Report
 from faceoff.types import Progress
 
-Settings = tuple[Campaign, Sequence[Person], Path, int]
+Settings = tuple[Campaign, Sequence[Person], Path, int, bytes]
 """What a worker is made of besides its networks."""
 
 During = Callable[[float, int], None]
@@ -136,8 +136,8 @@ def _serve(connection: Connection, build: Callable[[], House]) -> None:
 
 
 def _worker(house: House, settings: Settings) -> Worker:
-    campaign, people, root, run = settings
-    return Worker(campaign, people, house, Folder(root), run)
+    campaign, people, root, run, secret = settings
+    return Worker(campaign, people, house, Folder(root), run, secret)
 
 
 def _told(during: During, size: int) -> Report:

@@ -64,7 +64,8 @@ def run(
         todo = len(book.missing)
         clock = Clock(campaign.name, len(book.cells), len(book.cells) - todo, "cells", quiet)
         if todo:
-            settings = (campaign, people, folder.root, number)
+            secret = folder.secret(number) if campaign.victims.remote else b""
+            settings = (campaign, people, folder.root, number, secret)
             with Pool(house if workers == 1 else None, build, settings, workers) as pool:
                 for tasks in (book.clean_tasks, book.mask_tasks):
                     _work(pool, list(tasks()), journal, clock, book)

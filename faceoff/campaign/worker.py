@@ -56,7 +56,7 @@ class Shown:
 
 
 class Worker:
-    """``run`` is the number that its rows bear."""
+    """``run`` is the number that its rows bear, ``secret`` what services' answers are remembered by."""
 
     def __init__(
         self,
@@ -65,9 +65,10 @@ class Worker:
         house: House,
         folder: Folder,
         run: int,
+        secret: bytes,
     ) -> None:
         self._campaign, self._people, self._house, self._folder, self._run = campaign, people, house, folder, run
-        self._strangers = Strangers(campaign.victims, people)
+        self._strangers = Strangers(campaign.victims, people, secret)
         self._judge = cache(lambda name: Judge(house.networks, house.card(name), people))
         self._loaded = ""
 

@@ -147,16 +147,18 @@ class VictimSettings(_Model):
     ]
 
 
-def victims_from(path: Path, decode: image.Decode = image.decode) -> dict[str, Victim]:
+def victims_from(path: Path, decode: image.Decode = image.decode, secret: bytes = b"") -> dict[str, Victim]:
     """The enabled victims of the file, by name; ``decode`` reads the pictures that they are to be sent. They refuse every pair
-    until faceoff.verify.victims.asking.consented has seen a caller's consent.
+    until faceoff.verify.victims.asking.consented has seen a caller's consent. Answers are remembered for whoever has the
+    same ``secret`` (without one: the file's).
 
     Raises FaceOffError INVALID_ARGUMENT that names what is wrong in the file.
     """
     settings = read(path)
     store = Store(path.parent / settings.state)
     budget, pace = Budget(store), Pace(store)
-    cache = Cache(store, _cache_key(settings.cache, path), settings.cache.hours * 3600, settings.cache.entries)
+    secret = secret or _cache_key(settings.cache, path)
+    cache = Cache(store, secret, settings.cache.hours * 3600, settings.cache.entries)
     return {
         name: Asking(name, victim.adapter(path.parent), _terms(victim), budget, pace, cache, Breaker(), decode)
         for name, victim in settings.victims.items()

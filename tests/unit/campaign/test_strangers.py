@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +29,7 @@ from faceoff.types import Box, Float, Outcome
 from faceoff.verify.rates import COUNTED
 from tests.unit.campaign.fakes import Detector, Networks, campaign, content, folder, house
 
+ROOT = Path(__file__).parents[3]
 TERMS = (
     "price: {amount: 0.001, currency: USD, as_of: 2026-01-01}, limits: {daily: 1, monthly: 10}, rate: 1000, timeout: 30"
 )
@@ -180,6 +187,65 @@ def test_the_command_says_what_is_left(
     assert said.err.splitlines()[-1].startswith("small: 2 of 12 cells, ")
     budget(asked, "1")
     assert main([*command, "--quiet"]) == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_run_does_not_pay_again_for_what_was_answered(people: Path, tmp_path: Path, workers: int) -> None:
+    plans = [{"plan": "paper/pgd_l2", "set": {"loss": "dodge"}, "grid": {"kappa": [0, 1]}}]
+    questions, shown, held, gone = 4 + 4 * 2 * 3, itertools.count(), threading.Semaphore(0), threading.Event()
+
+    def holding(data: bytes) -> list[tuple[Box, Float]]:
+        """After twelve questions, in the midst of a job, nobody is answered or charged before the kill."""
+        if next(shown) >= 24 and not gone.is_set():
+            held.release()
+            gone.wait(100)
+            raise ConnectionError
+        return embed(data)
+
+    with LookAlike(holding, threshold=0.6) as server:
+        keys, out = tmp_path / "keys", tmp_path / "out"
+        victims = {
+            "file": str(settings(keys, server.url, server.keys, TERMS)),
+            "remote": ["facepp"],
+            "consent": ["facepp"],
+        }
+        changes = {"plans": plans, "victims": victims, "encodings": [{"format": "png"}]}
+        work = RUN.format(content=content(people, **changes), file=str(people), out=str(out), workers=workers)
+        running = subprocess.Popen(
+            [sys.executable, "-c", work], cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        for _ in range(workers):  # each asks one question at a time, so what else was answered is remembered
+            assert held.acquire(timeout=100)
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+        gone.set()
+        assert len(journal.read(out / "rows.jsonl")) < len(server.billed) < questions
+        assert (out / ".secret").stat().st_mode & 0o777 == 0o600
+        done = run(campaign(people, **changes), out, house, quiet=True)
+        assert (done["cells"], done["left"]) == (questions, 0)
+        assert len(server.billed) == questions
+        assert set(done["outcomes"]) <= set(COUNTED)
+
+
+RUN = """
+from pathlib import Path
+from faceoff.campaign.config import parse
+from faceoff.campaign.run import run
+from tests.unit.campaign.fakes import house
+run(parse({content!r}, Path({file!r})), Path({out!r}), house, workers={workers}, quiet=True)
+"""
+
+
+def test_a_later_run_asks_the_service_and_not_its_memory(
+    people: Path, tmp_path: Path, asked: dict[str, Any], server: LookAlike
+) -> None:
+    file = Path(asked["victims"]["file"])
+    (file.parent / "cache.key").write_text("abcdef")
+    file.write_text("cache: {key_file: cache.key, hours: 9000}\n" + file.read_text())
+    run(campaign(people, **asked), tmp_path, house, quiet=True)
+    billed = len(server.billed)
+    run(campaign(people, **asked), tmp_path, house, verify_only=True, quiet=True)
+    assert len(server.billed) == 2 * billed
 
 
 def test_what_fails_for_good_holds_no_run_open(people: Path, tmp_path: Path, asked: dict[str, Any]) -> None:
