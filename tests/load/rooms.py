@@ -1,7 +1,8 @@
-"""A room that takes no network, as a process: python -m tests.load.rooms detector --listen ... --metrics ... --grace ...
+"""A room that takes no face network, as a process: python -m tests.load.rooms detector --listen ... --metrics ... --grace ...
 
-Its plans say what happens: a seed of UNLUCKY finds no model server. Its verifier asks a commercial victim, too, which works one
-time of three, and then has no money left."""
+The attacker asks the model server as often as a real one does, of a network that does nothing. Plans say what happens: a seed
+of UNLUCKY finds no model server. The verifier asks a commercial victim, too, which works one time of three, and then has no
+money left."""
 
 from __future__ import annotations
 
@@ -13,12 +14,14 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from faceoff.amplify import LocalAmplifier
 from faceoff.errors import FaceOffError, Reason
-from faceoff.rooms import Report
+from faceoff.rooms import Networks, Report
 from faceoff.rpc import metrics, server
 from faceoff.testing import BoxDetector, FixedVerifier, NoiseAttacker
-from faceoff.types import Crop, Gallery, Mask, Outcome, Photo, Plan, Priority, Terms, Verdict
+from faceoff.types import Crop, Gallery, Mask, Outcome, Photo, Plan, Priority, Progress, Terms, Verdict
 from faceoff.v1.amplifier_pb2_grpc import add_AmplifierServiceServicer_to_server
 from faceoff.v1.attacker_pb2_grpc import add_AttackerServiceServicer_to_server
 from faceoff.v1.detector_pb2_grpc import add_DetectorServiceServicer_to_server
@@ -30,10 +33,17 @@ from services.detector.servicer import DetectorServicer
 from services.verifier.servicer import VerifierServicer
 
 UNLUCKY = 13
+SURROGATE = "tiny"
+CHUNK = 5
+"""Iterations of one call to the model server."""
 COMMERCIAL = "commercial"
 
 
 class Attacker(NoiseAttacker):
+    def __init__(self, pause: float, networks: Networks) -> None:
+        super().__init__(pause)
+        self._networks = networks
+
     def attack(
         self,
         crops: Sequence[Crop],
@@ -45,7 +55,13 @@ class Attacker(NoiseAttacker):
         if plan.seed == UNLUCKY:
             raise FaceOffError(Reason.SURROGATE_UNAVAILABLE, "No model server answers.")
         metrics.observe_batch(len(crops))
-        return super().attack(crops, plan, report, gallery, priority)
+
+        def ask(progress: Progress) -> None:
+            if progress.done % CHUNK == 0:
+                self._networks.call(SURROGATE, "serving_default", {"x": np.ones((1, 3), np.float32)})
+            report(progress)
+
+        return super().attack(crops, plan, ask, gallery, priority)
 
 
 class Verifier(FixedVerifier):
@@ -68,12 +84,14 @@ class Verifier(FixedVerifier):
         return [*ours, Verdict(0, COMMERCIAL, "1", "2026-01-01", 0.9, score, 0.5, outcome)]
 
 
-def room(name: str, pause: float) -> tuple[str, Callable[[Any], None]]:
+def room(name: str, pause: float, model_server: str) -> tuple[str, Callable[[Any], None]]:
     match name:
         case "detector":
             return "Detector", partial(add_DetectorServiceServicer_to_server, DetectorServicer(BoxDetector()))
         case "attacker":
-            attacker = Attacker(pause)
+            from faceoff.rpc.serving import ServingNetworks  # slow to import, and the other rooms do without
+
+            attacker = Attacker(pause, ServingNetworks(model_server))
             return "Attacker", partial(add_AttackerServiceServicer_to_server, AttackerServicer(lambda _: attacker))
         case "amplifier":
             return "Amplifier", partial(add_AmplifierServiceServicer_to_server, AmplifierServicer(LocalAmplifier()))
@@ -86,9 +104,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("name")
     parser.add_argument("--pause", type=float, default=0.005, help="seconds of an iteration")
+    parser.add_argument("--model-server")
     server.add_arguments(parser, port=0)
     options = parser.parse_args()
-    service, add = room(options.name, options.pause)
+    service, add = room(options.name, options.pause, options.model_server)
     server.serve(f"faceoff.v1.{service}Service", add, server.settings(options))
 
 

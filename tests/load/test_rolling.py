@@ -17,7 +17,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from faceoff.client import Client, State
-from tests.load.town import ROOMS, Town
+from faceoff.rpc.serving import ServingNetworks
+from tests.load.rooms import SURROGATE
+from tests.load.town import MODEL_SERVER, ROOMS, Town
 from tests.load.visitors import Visitor, by_call, by_http, by_job
 
 SECONDS = float(os.environ.get("LOAD_SECONDS", "0"))
@@ -61,6 +63,12 @@ def attacks(place: Town, **labels: str) -> float:
     return sum(one.value for one in samples if asked.items() <= one.labels.items())
 
 
+def version(place: Town) -> int:
+    """The surrogate's that attackers get."""
+    with ServingNetworks(place.networks) as networks:
+        return int(networks.version(SURROGATE))
+
+
 @pytest.mark.timeout(600 + 20 * SECONDS)
 def test_every_service_is_replaced(
     place: Town, photo: bytes, protected: bytes, capsys: pytest.CaptureFixture[str]
@@ -74,6 +82,22 @@ def test_every_service_is_replaced(
         for kind in (*ROOMS, "gateway"):
             place.replace(kind)
             settle(place, visitors)
+
+
+@pytest.mark.timeout(600 + 20 * SECONDS)
+def test_a_new_version_of_a_surrogate(
+    place: Town, photo: bytes, protected: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the operator rolls it: model servers with the new version start, those with the old one end."""
+    visitors = [
+        Visitor("by-call", by_call(place.grpc, photo), protected),
+        Visitor("by-job", by_job(place.grpc, photo), protected),
+    ]
+    before, failed = version(place), attacks(place, code="UNAVAILABLE")
+    with visited(place, visitors, capsys):
+        place.replace(MODEL_SERVER)
+    assert version(place) == before + 1
+    assert attacks(place, code="UNAVAILABLE") == failed
 
 
 @pytest.mark.timeout(600 + 20 * SECONDS)

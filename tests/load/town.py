@@ -13,8 +13,12 @@ import pytest
 from faceoff.cli.parts import Parts
 from faceoff.cli.serve import House, Service, free_port
 from scripts import up
+from tests.load.rooms import SURROGATE
+from tests.services.tiny_networks import put
 
+MODEL_SERVER = "model-server"
 ROOMS = ("detector", "attacker", "amplifier", "verifier")
+KINDS = (MODEL_SERVER, *ROOMS, "gateway")
 PLACES = ("a", "b")
 GRACE = 20.0  # seconds that calls and jobs have to end
 
@@ -34,7 +38,8 @@ def local() -> str:
 
 
 class Town:
-    """Call ``close`` in the end. ``rooms`` are processes without networks (tests.load.rooms)."""
+    """Call ``close`` in the end. ``rooms`` are processes without face networks (tests.load.rooms). Every model server that is
+    started has the next version of the surrogate."""
 
     def __init__(self, folder: Path, photos: int = 4) -> None:
         """``photos`` are how many a worker does at once."""
@@ -44,11 +49,12 @@ class Town:
         self._parts = Parts()
         self._photos = photos
         self._workers = 0
+        self._models = folder / "models"
+        self._version = 0
         self._now: dict[str, str] = {}
-        names = [f"{name}-{place}" for name in (*ROOMS, "gateway") for place in PLACES]
-        self._listen = {name: local() for name in names}
+        self._listen = {f"{kind}-{place}": local() for kind in KINDS for place in PLACES}
         self._http = {f"gateway-{place}": local() for place in PLACES}
-        self.metrics = {name: local() for name in names}
+        self.metrics = {name: local() for name in self._listen if not name.startswith(MODEL_SERVER)}
         self.broker = local()
         self._house.start(up.nats(self.broker, folder))
 
@@ -59,6 +65,10 @@ class Town:
     @property
     def grpc(self) -> str:
         return self._everywhere("gateway")
+
+    @property
+    def networks(self) -> str:
+        return self._everywhere(MODEL_SERVER)
 
     def now(self, kind: str) -> str:
         """The name of the process that is the detector, the attacker, ..."""
@@ -120,12 +130,25 @@ class Town:
 
     def _service(self, name: str) -> Service:
         kind, address = name.rpartition("-")[0], self._listen[name]
-        own = ("--listen", address, "--metrics", self.metrics[name])
-        if kind == "gateway":
-            arguments = (*self._gateway(), *own, "--http", self._http[name], "--workers", "0")
+        if kind == MODEL_SERVER:
+            arguments = self._model_server(address)
         else:
-            arguments = (sys.executable, "-m", "tests.load.rooms", kind, *own, "--grace", str(GRACE))
+            own = ("--listen", address, "--metrics", self.metrics[name])
+            if kind == "gateway":
+                arguments = (*self._gateway(), *own, "--http", self._http[name], "--workers", "0")
+            else:
+                room = (sys.executable, "-m", "tests.load.rooms", kind, "--model-server", self.networks)
+                arguments = (*room, *own, "--grace", str(GRACE))
         return Service(name, arguments, lambda: self._parts.check_health(address, 1.0))
+
+    def _model_server(self, address: str) -> tuple[str, ...]:
+        self._version += 1
+        store = self._models / str(
+            self._version
+        )  # as the operator has it: a set's every revision has a folder of its own
+        put(store, SURROGATE, self._version)
+        flags = ("--model_store", str(store), "--port", address.rpartition(":")[2], "--enable_grpc_healthcheck_service")
+        return (sys.executable, "-m", "services.modelserver", *flags)
 
 
 @contextmanager
@@ -134,7 +157,7 @@ def town(folder: Path, photos: int = 4) -> Iterator[Town]:
     needs_nats()
     town = Town(folder, photos)
     try:
-        for kind in (*ROOMS, "gateway"):
+        for kind in KINDS:
             town.replace(kind)
         town.hire()
         yield town
