@@ -18,7 +18,7 @@ from faceoff.errors import FaceOffError, Reason
 from faceoff.jobs import metrics, seal
 from faceoff.jobs.board import Board
 from faceoff.jobs.engine import End, Lease, Limits, Operation, Position, Receipt, State
-from faceoff.jobs.lease import Held, destroy, input_name, result_name
+from faceoff.jobs.lease import Held, destroy, detail_name, input_name, result_name
 from faceoff.jobs.memory import MemoryStore
 from faceoff.jobs.record import Record, token
 from faceoff.jobs.store import Store, Ticket
@@ -98,7 +98,7 @@ class Engine:
         if record.state is not State.SUCCEEDED:
             return record.operation()
         name = result_name(record)
-        return record.operation(seal.unseal(self._secret(name), record.detail, f"{name}.detail"))
+        return record.operation(self._unsealed(name, self._store.blobs.note, detail_name(record)))
 
     def list(self, tenant: str, limit: int = 100, after: Position | None = None) -> Sequence[Operation]:
         return [record.operation() for record in self._board.list(tenant, limit, after)]
@@ -118,10 +118,7 @@ class Engine:
         if record.state is not State.SUCCEEDED:
             raise FaceOffError(Reason.NOT_READY, "The job has not ended.", "Watch it until it has.")
         name = result_name(record)
-        key, sealed = self._secret(name), self._store.blobs.get(name)
-        if sealed is None:
-            raise _not_found()
-        return seal.unseal(key, sealed, name)
+        return self._unsealed(name, self._store.blobs.get, name)
 
     def cancel(self, tenant: str, job: str) -> Operation:
         return self._settle(tenant, job, Record.cancelled).operation()
@@ -338,11 +335,12 @@ class Engine:
             raise _not_found()
         return Record.load(entry.value), entry.revision
 
-    def _secret(self, name: str) -> bytes:
-        entry = self._store.secrets.read(name)
-        if entry is None:
+    def _unsealed(self, name: str, read: Callable[[str], bytes | None], sealed_as: str) -> bytes:
+        """What ``read`` gives of a result."""
+        key, sealed = self._store.secrets.read(name), read(name)
+        if key is None or not sealed:
             raise _not_found()
-        return entry.value
+        return seal.unseal(key.value, sealed, sealed_as)
 
     def _released(self, held: Held) -> None:
         with self._held_lock:

@@ -83,11 +83,11 @@ class Held:
         self._check()
         name = result_name(self._record)
         key = seal.new_key()
-        sealed, sealed_detail = seal.seal(key, photo, name), seal.seal(key, detail, f"{name}.detail")
+        sealed, sealed_detail = seal.seal(key, photo, name), seal.seal(key, detail, detail_name(self._record))
         try:
-            self._persist(lambda: self._keep_result(name, key, sealed))
+            self._persist(lambda: self._keep_result(name, key, sealed, sealed_detail))
             expires = time.time() + self._limits.ttl
-            self._persist(lambda: self._write(lambda record: record.succeeded(sealed_detail, expires)))
+            self._persist(lambda: self._write(lambda record: record.succeeded(expires)))
         except FaceOffError as error:
             if error.reason is Reason.CANCELLED:
                 destroy(self._store, name)
@@ -153,10 +153,10 @@ class Held:
             return False
         return True
 
-    def _keep_result(self, name: str, key: bytes, sealed: bytes) -> None:
+    def _keep_result(self, name: str, key: bytes, sealed: bytes, detail: bytes) -> None:
         destroy(self._store, name)
         self._store.secrets.create(name, key)
-        self._store.blobs.put(name, sealed)
+        self._store.blobs.put(name, sealed, detail)
 
     def _write(self, change: Callable[[Record], Record]) -> None:
         """Replace the record, if it is still ours. A write whose answer was lost is recognised and not repeated."""
@@ -203,6 +203,11 @@ def input_name(record: Record) -> str:
 def result_name(record: Record) -> str:
     """Every attempt has its own, so that a worker who lost the job cannot touch the result of the one who has it."""
     return f"{record.key}.result{record.attempts}"
+
+
+def detail_name(record: Record) -> str:
+    """What the detail is sealed as: it is the note of the result's blob, under the same key."""
+    return f"{result_name(record)}.detail"
 
 
 def destroy(store: Store, name: str) -> tuple[int, int]:

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from faceoff.jobs.store import Entry, Follower
 from faceoff.jobs.turns import Line, Turns
@@ -59,18 +60,28 @@ class Table:
         return revision
 
 
+class _Blob(NamedTuple):
+    data: bytes
+    note: bytes
+    created: float
+
+
 class Blobs:
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._blobs: dict[str, tuple[bytes, float]] = {}
+        self._blobs: dict[str, _Blob] = {}
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes, note: bytes = b"") -> None:
         with self._lock:
-            self._blobs[name] = (data, time.time())
+            self._blobs[name] = _Blob(data, note, time.time())
 
     def get(self, name: str) -> bytes | None:
         blob = self._blobs.get(name)
-        return blob[0] if blob else None
+        return blob.data if blob else None
+
+    def note(self, name: str) -> bytes | None:
+        blob = self._blobs.get(name)
+        return blob.note if blob else None
 
     def remove(self, name: str) -> bool:
         with self._lock:
@@ -78,7 +89,7 @@ class Blobs:
 
     def created(self, name: str) -> float | None:
         blob = self._blobs.get(name)
-        return blob[1] if blob else None
+        return blob.created if blob else None
 
     def names(self) -> Iterable[str]:
         with self._lock:
@@ -86,7 +97,7 @@ class Blobs:
 
     def census(self) -> tuple[int, float | None]:
         with self._lock:
-            return len(self._blobs), min((created for _, created in self._blobs.values()), default=None)
+            return len(self._blobs), min((blob.created for blob in self._blobs.values()), default=None)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from faceoff.types import Priority, Progress
 @dataclass(frozen=True, slots=True)
 class Record:
     """``size`` is the bytes submitted, ``message`` the number of the queue's message that the job was begun with (0: none yet),
-    ``started`` when it first was, ``detail`` sealed with the result's key, ``repeat`` the key of its idempotency entry.
+    ``started`` when it first was, ``repeat`` the key of its idempotency entry.
     ``attempts`` only grows, so it tells one worker's turn from another's; ``spared`` of them were handed back untried.
     ``due`` is End's, ``account`` the operation's. ``trace`` is the trace that the job was submitted in, as a traceparent."""
 
@@ -32,7 +32,6 @@ class Record:
     started: float = 0.0
     progress: Progress | None = None
     error: Failure | None = None
-    detail: bytes = field(default=b"", repr=False)
     account: str = field(default="", repr=False)
     due: float | None = 0.0
     trace: str = ""
@@ -84,8 +83,8 @@ class Record:
     def handed_back(self, tried: bool) -> Record:
         return replace(self, state=State.QUEUED, spared=self.spared + (not tried), progress=None)
 
-    def succeeded(self, detail: bytes, expires: float) -> Record:
-        return replace(self, state=State.SUCCEEDED, detail=detail, expires=expires, progress=None)
+    def succeeded(self, expires: float) -> Record:
+        return replace(self, state=State.SUCCEEDED, expires=expires, progress=None)
 
     def failed(self, error: FaceOffError, expires: float) -> Record:
         failure = Failure(error.reason, error.message, error.hint)
@@ -99,7 +98,6 @@ class Record:
         values = {part.name: getattr(self, part.name) for part in fields(self)} | {
             "progress": self.progress and vars(self.progress),
             "error": self.error and vars(self.error),
-            "detail": base64.b64encode(self.detail).decode(),
         }
         return json.dumps(values, separators=(",", ":")).encode()
 
@@ -115,7 +113,6 @@ class Record:
                 "state": State(values["state"]),
                 "progress": Progress(**progress) if progress else None,
                 "error": Failure(**error | {"reason": Reason(error["reason"])}) if error else None,
-                "detail": base64.b64decode(values["detail"]),
             }
         )
 

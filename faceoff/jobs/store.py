@@ -33,9 +33,12 @@ class Table(Protocol):
 
 
 class Blobs(Protocol):
-    def put(self, name: str, data: bytes) -> None: ...
+    def put(self, name: str, data: bytes, note: bytes = b"") -> None: ...
 
     def get(self, name: str) -> bytes | None: ...
+
+    def note(self, name: str) -> bytes | None:
+        """What was put beside the data, without reading that."""
 
     def remove(self, name: str) -> bool:
         """Whether there was one."""

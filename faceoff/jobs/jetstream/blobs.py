@@ -11,7 +11,7 @@ from faceoff.jobs.jetstream.loop import Loop
 from faceoff.jobs.jetstream.streams import PHOTO_SUBJECTS, PHOTOS
 
 _CHUNK = 512 << 10  # bytes; a server refuses more than 1 MiB unless told otherwise
-_COUNT = "Faceoff-Chunks"
+_COUNT, _OF_NOTE = "Faceoff-Chunks", "Faceoff-Note-Chunks"
 
 
 class Blobs:
@@ -20,11 +20,14 @@ class Blobs:
     def __init__(self, loop: Loop, direct: bool) -> None:
         self._loop, self._direct = loop, direct
 
-    def put(self, name: str, data: bytes) -> None:
-        self._loop.run(lambda: self._put(name, data))
+    def put(self, name: str, data: bytes, note: bytes = b"") -> None:
+        self._loop.run(lambda: self._put(name, _chunks(note), _chunks(data)))
 
     def get(self, name: str) -> bytes | None:
-        return self._loop.run(lambda: self._get(name))
+        return self._loop.run(lambda: self._get(name, note=False))
+
+    def note(self, name: str) -> bytes | None:
+        return self._loop.run(lambda: self._get(name, note=True))
 
     def remove(self, name: str) -> bool:
         async def remove() -> bool:
@@ -52,23 +55,25 @@ class Blobs:
         first = await self._next(">", state.first_seq) if state.messages else None
         return len(state.subjects or ()), first.time.timestamp() if first and first.time else None
 
-    async def _put(self, name: str, data: bytes) -> None:
-        chunks = [data[at : at + _CHUNK] for at in range(0, len(data), _CHUNK)]
+    async def _put(self, name: str, note: list[bytes], data: list[bytes]) -> None:
+        counts = {_COUNT: str(len(note) + len(data)), _OF_NOTE: str(len(note))}
         last = 0
-        for chunk in chunks:
-            headers = {_COUNT: str(len(chunks)), Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(last)}
+        for chunk in (*note, *data):
+            headers = {**counts, Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(last)}
             last = (await self._loop.stream.publish(_subject(name), chunk, headers=headers)).seq
 
-    async def _get(self, name: str) -> bytes | None:
+    async def _get(self, name: str, note: bool) -> bytes | None:
         pieces: list[bytes] = []
-        at, count = 1, 1
+        at, count, of_note = 1, 1, 0
         while len(pieces) < count:
             message = await self._next(name, at)
             if message is None or message.seq is None or message.data is None:
                 return None
             pieces.append(message.data)
-            at, count = message.seq + 1, int((message.headers or {}).get(_COUNT, 0))
-        return b"".join(pieces)
+            headers = message.headers or {}
+            at, of_note = message.seq + 1, int(headers.get(_OF_NOTE, 0))
+            count = of_note if note else int(headers.get(_COUNT, 0))
+        return b"".join(pieces[:of_note] if note else pieces[of_note:])
 
     async def _next(self, name: str, number: int) -> RawStreamMsg | None:
         try:
@@ -77,6 +82,10 @@ class Blobs:
             )
         except NotFoundError:
             return None
+
+
+def _chunks(data: bytes) -> list[bytes]:
+    return [data[at : at + _CHUNK] for at in range(0, len(data), _CHUNK)]
 
 
 def _subject(name: str) -> str:

@@ -61,6 +61,18 @@ def test_a_job_from_beginning_to_end(engine: Engine) -> None:
     assert engine.take(0.1) is None
 
 
+def test_a_detail_may_be_as_long_as_a_photo(engine: Engine) -> None:
+    detail = PHOTO * 3
+    job = submit(engine)
+    taken(engine).succeed(detail, PHOTO)
+    assert engine.get("ann", job).detail == detail
+    assert engine.result("ann", job) == PHOTO
+    assert engine._store.blobs.census()[0] == 1
+    receipt = engine.delete("ann", job)
+    assert (receipt.photos, receipt.keys) == (1, 1)
+    assert not [*engine._store.blobs.names(), *engine._store.secrets.names()]
+
+
 def test_deletion_leaves_nothing(engine: Engine) -> None:
     job = submit(engine)
     taken(engine).succeed(b"", b"result")
