@@ -17,6 +17,7 @@ from faceoff.campaign.config import Campaign
 from faceoff.campaign.house import House
 from faceoff.campaign.people import Person
 from faceoff.errors import FaceOffError, Reason
+from faceoff.verify.scores import today
 
 PACKAGES = ("tensorflow", "numpy", "opencv-python", "mtcnn", "pillow")
 
@@ -60,6 +61,18 @@ def check_same(before: Any, now: Any, verify_only: bool) -> None:
             f"The folder holds another campaign: {'; '.join(differing)}.",
             "Give another --out, or put back what was changed.",
         )
+
+
+def begin(kept: Any, now: Any, verify_only: bool) -> int:
+    """The run that goes on or begins in the folder of the manifest ``kept``: 0 makes the masks, every later one only verifies.
+    Each says what of ``now`` it began with; with other weights of a victim's, another run begins."""
+    runs = kept["runs"]
+    made = {key: now[key] for key in ("versions", "commit", "victims")}
+    if not runs or (
+        verify_only and (len(runs) == 1 or runs[-1]["complete"] or runs[-1].get("victims") != now["victims"])
+    ):
+        runs.append({"number": len(runs), "started": today(), "complete": False, **made})
+    return len(runs) - 1 if verify_only else 0
 
 
 def _short(value: Any) -> str:

@@ -56,9 +56,9 @@ def run(
         now = manifest.make(campaign, people, faceless, house, sorted(surrogates))
         if before is not None:
             manifest.check_same(before, now, verify_only)
-            now = before
-        number = _number(now, verify_only)
-        folder.write_manifest(now)
+        kept = before or now
+        number = manifest.begin(kept, now, verify_only)
+        folder.write_manifest(kept)
         journal = Journal(folder.rows)
         book = Book(campaign, journal, number, clean, masks, folder.has_picture if verify_only else None)
         todo = len(book.missing)
@@ -69,8 +69,8 @@ def run(
             with Pool(house if workers == 1 else None, build, settings, workers) as pool:
                 for tasks in (book.clean_tasks, book.mask_tasks):
                     _work(pool, list(tasks()), journal, clock, book)
-        now["runs"][number] |= {"complete": not book.missing, "finished": today()}
-        folder.write_manifest(now)
+        kept["runs"][number] |= {"complete": not book.missing, "finished": today()}
+        folder.write_manifest(kept)
     counts = {"cells": len(book.cells), "new": todo, "left": len(book.missing)}
     return {"out": str(out), "run": number, **counts, "outcomes": book.outcomes()}
 
@@ -83,15 +83,3 @@ def _work(pool: Pool, tasks: Sequence[Task], journal: Journal, clock: Clock, boo
         journal.add(*rows)
         book.note(rows)
         clock.after(book.done)
-
-
-def _number(now: dict[str, Any], verify_only: bool) -> int:
-    """The run that goes on or begins: 0 is the one that makes the masks, every later one only verifies."""
-    runs = now["runs"]
-    if not runs:
-        runs.append({"number": 0, "started": today(), "complete": False})
-    if not verify_only:
-        return 0
-    if len(runs) == 1 or runs[-1]["complete"]:
-        runs.append({"number": len(runs), "started": today(), "complete": False})
-    return len(runs) - 1

@@ -76,10 +76,23 @@ def facts(manifest: Mapping[str, Any]) -> list[str]:
         f"{sum(map(len, photos.values()))} photos of {len(photos)} people; "
         f"in {manifest['photos_without_face']} more no face was found",
         f"seed {manifest['seed']}; code {manifest['commit']}; {manifest['hardware']}",
-        ", ".join(f"{name} {version}" for name, version in manifest["versions"].items()),
+        _versions(manifest),
         *(f"{name}: weights {sha}" for name, sha in {**manifest["surrogates"], **manifest["victims"]}.items()),
-        "runs: " + "; ".join(f"{run['number']} of {run['started']}" for run in manifest["runs"]),
+        *map(_run, manifest["runs"]),
     ]
+
+
+def _versions(made: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in made["versions"].items())
+
+
+def _run(run: Mapping[str, Any]) -> str:
+    """When, and for a later run with what: the first one's is the campaign's."""
+    said = [f"run {run['number']} of {run['started']}" + ("" if run["complete"] else ", not complete")]
+    if run["number"] and "commit" in run:  # manifests of before later runs said so
+        said += [f"code {run['commit']}", _versions(run)]
+        said += [f"{name}: weights {sha}" for name, sha in run["victims"].items()]
+    return "; ".join(said)
 
 
 def _outcomes(rows: Sequence[Row]) -> Section:

@@ -22,7 +22,11 @@ MANIFEST = {
     "seed": 0, "versions": {"faceoff": "1.0.0", "python": "3.11.9"}, "commit": "0123abc",
     "hardware": "2 x86_64 cores, 8 GiB of memory, no GPU", "surrogates": {"facenet": SHA},
     "victims": {"dlib": SHA, "sface": SHA}, "photos": {name: {"0.png": SHA, "1.png": SHA} for name in PEOPLE},
-    "photos_without_face": 1, "runs": [{"number": 0, "started": "2026-01-01"}, {"number": 1, "started": "2026-07-01"}],
+    "photos_without_face": 1, "runs": [
+        {"number": 0, "started": "2026-01-01", "complete": True},
+        {"number": 1, "started": "2026-07-01", "complete": False, "commit": "4567def", "versions": {"faceoff": "1.1.0"},
+         "victims": {"dlib": SHA, "sface": SHA}},
+    ],
 }  # fmt: skip
 
 

@@ -164,7 +164,7 @@ def test_groups_differ_only_where_intervals_are_apart() -> None:
 MANIFEST = {
     "name": "small", "claim": "<script>alert(1)</script> | `x`", "seed": 0, "commit": "c", "hardware": "2 cores",
     "versions": {}, "surrogates": {}, "victims": {}, "photos": {"ada": {"0.png": "0"}}, "photos_without_face": 0,
-    "runs": [{"number": 0, "started": "2026-01-01"}],
+    "runs": [{"number": 0, "started": "2026-01-01", "complete": True}],
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from faceoff.campaign.folder import Folder
 from faceoff.campaign.house import House
 from faceoff.campaign.journal import Row
 from faceoff.campaign.run import run
+from faceoff.campaign.sections import facts
 from faceoff.errors import FaceOffError, Reason
 from faceoff.types import Outcome
 from faceoff.verify.rates import COUNTED
@@ -215,6 +217,31 @@ def test_the_stored_pictures_are_verified_again(people: Path, tmp_path: Path) ->
     first, later = ({row["cell"]: row for row in rows if row["run"] == number} for number in (0, 1))
     assert {**first} == {cell: row | {"run": 0} for cell, row in later.items()}
     assert [run["complete"] for run in json.loads((tmp_path / "manifest.json").read_text())["runs"]] == [True] * 3
+
+
+def test_a_later_run_says_what_it_was_made_with(people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(campaign(people), tmp_path, house, quiet=True)
+    changed = replace(house(), weights=lambda name: "new" if name == "v1" else f"weights of {name}")
+    monkeypatch.setattr("faceoff.campaign.manifest.commit", lambda: "later")
+    assert run(campaign(people), tmp_path, lambda: changed, verify_only=True, quiet=True)["run"] == 1
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    first, later = manifest["runs"]
+    assert (first["victims"], first["commit"]) == (manifest["victims"], manifest["commit"])
+    assert (later["victims"], later["commit"]) == ({"v1": "new", "v2": "weights of v2"}, "later")
+    assert later["versions"]["numpy"]
+    (fact,) = (fact for fact in facts(manifest) if fact.startswith("run 1 of "))
+    assert "code later" in fact
+    assert "v1: weights new; v2: weights weights of v2" in fact
+    assert "not complete" not in fact
+    # What is left of it with these weights is not mixed with others'.
+    later["complete"] = False
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    assert run(campaign(people), tmp_path, lambda: changed, verify_only=True, quiet=True)["run"] == 1
+    later["complete"] = False
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    assert "run 1 of" in facts(manifest)[-1]
+    assert "not complete" in facts(manifest)[-1]
+    assert run(campaign(people), tmp_path, house, verify_only=True, quiet=True)["run"] == 2
 
 
 def test_lost_pictures_hold_no_run_open(people: Path, tmp_path: Path) -> None:
