@@ -152,6 +152,9 @@ class Lease(Protocol):
         """Hand the job back untried because somebody who is needed is away: it comes again after a pause, which grows from time
         to time up to half a minute, until its own time is over. Does nothing when the lease is over."""
 
+    def abandon(self) -> None:
+        """Keep the job no longer: unless it has ended or was handed back, another worker gets it when the lease runs out."""
+
 
 class Jobs(Protocol):
     def submit(

@@ -22,7 +22,7 @@ _REPORT_EVERY = 0.25  # seconds between two writes of the progress of one stage
 _SILENCE = 10.0  # seconds without a word of progress after the broker did not answer
 _PAUSE = 2.0  # seconds before the first repeat; doubled for every further one
 _LONGEST_PAUSE = 30.0
-_PATIENCE = 60.0  # seconds for which the end of a job is offered to a broker that does not answer
+_PATIENCE = 60.0  # seconds for which the end of a job is offered to a broker that does not answer or has no room
 
 
 class Held:
@@ -109,6 +109,9 @@ class Held:
         doublings = min(self._record.spared, 10)  # the pause has long been the longest then
         self._return(tried=False, pause=min(_LONGEST_PAUSE, _PAUSE * 2**doublings))
 
+    def abandon(self) -> None:
+        self._leave()
+
     def beat(self) -> None:
         """Keep the lease, if it still is one."""
         if self.over:
@@ -185,13 +188,14 @@ class Held:
         return False
 
     def _persist(self, work: Callable[[], _T]) -> _T:
-        """What ends a job outlives a restart of the broker."""
+        """What ends a job outlives a restart of the broker, and that it is full for a while."""
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
                 return work()
             except FaceOffError as error:
-                if error.reason is not Reason.SERVICE_UNAVAILABLE or time.monotonic() > deadline or self.over:
+                passing = error.reason in (Reason.SERVICE_UNAVAILABLE, Reason.OVERLOADED)
+                if not passing or time.monotonic() > deadline or self.over:
                     raise
                 time.sleep(0.2)
 

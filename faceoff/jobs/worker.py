@@ -76,6 +76,7 @@ class Worker:
         except FaceOffError as error:  # the broker did not hear how it ended: another worker will do it again
             logs.event("job_lost", reason=error.reason.value)
         finally:
+            lease.abandon()
             with self._lock:
                 self._leases.discard(lease)
 

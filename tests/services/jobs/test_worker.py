@@ -15,6 +15,7 @@ from faceoff.jobs.sweeper import Sweeper
 from faceoff.jobs.worker import Work, Worker
 from faceoff.rooms import Report
 from faceoff.types import Priority, Progress
+from tests.services.jobs.conftest import Open
 
 
 @pytest.fixture
@@ -93,6 +94,28 @@ def test_a_cancellation_stops_the_work(engine: Engine) -> None:
         engine.cancel("ann", job)
         assert stopped.wait(2)
         assert engine.get("ann", job).state is State.CANCELLED
+
+
+@pytest.mark.parametrize(("patience", "attempts"), [(20.0, 1), (-1.0, 2)])
+def test_a_store_that_was_full(
+    open_engine: Open, patience: float, attempts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker waits for room, and when it has waited long enough, the job is another's."""
+    monkeypatch.setattr(lease_module, "_PATIENCE", patience)
+    engine = open_engine(Limits(lease=1.0))
+    put, refused = engine._store.blobs.put, threading.Event()
+
+    def full_once(name: str, data: bytes, note: bytes = b"") -> None:
+        if "result" in name and not refused.is_set():
+            refused.set()
+            raise FaceOffError(Reason.OVERLOADED, "The store of photos is full.")
+        put(name, data, note)
+
+    monkeypatch.setattr(engine._store.blobs, "put", full_once)
+    operation = ended(engine, lambda *_: (b"", b"photo"))
+    assert (operation.state, operation.attempts) == (State.SUCCEEDED, attempts)
+    assert engine.result("ann", operation.id) == b"photo"
+    assert not engine._held
 
 
 def test_stopping_lets_work_finish(engine: Engine) -> None:
