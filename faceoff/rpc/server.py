@@ -21,6 +21,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from faceoff.errors import FaceOffError, Reason
+from faceoff.jobs.settings import bounded
 from faceoff.rpc import errors, logs, metrics, tls, traces
 from faceoff.rpc.errors import Status
 from faceoff.rpc.tls import Tls
@@ -31,6 +32,7 @@ LONGEST_CALL = 600.0
 MESSAGE_LIMIT = 256 * 1024 * 1024
 """Between services: a photo of 25 MB, its result as PNG of 50 megapixels, crops and masks of half a megabyte a face."""
 
+CALLS = 16
 _SPARE_THREADS = 8  # answer health checks, and refuse calls, while every other thread is at work
 _OURS = ("/faceoff.", "/google.longrunning.")
 
@@ -44,14 +46,14 @@ class Settings:
 
     listen: str = "127.0.0.1:0"
     metrics: str = ""
-    calls: int = 16
+    calls: int = CALLS
     grace: float = 30.0
     message_limit: int = MESSAGE_LIMIT
     max_connection_age: float = 300.0
     tls: Tls | None = None
 
 
-def add_arguments(parser: argparse.ArgumentParser, port: int) -> None:
+def add_arguments(parser: argparse.ArgumentParser, port: int, calls: int = CALLS) -> None:
     """The options that every service has; each default can be set by an environment variable."""
     env = os.environ.get
     parser.add_argument(
@@ -59,6 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser, port: int) -> None:
     )
     parser.add_argument(
         "--metrics", default=env("FACEOFF_METRICS", ""), help="[FACEOFF_METRICS] host:port of Prometheus metrics"
+    )
+    parser.add_argument(
+        "--calls",
+        type=bounded(1, 1000, int),
+        metavar="N",
+        default=env("FACEOFF_CALLS", str(calls)),
+        help=f"[FACEOFF_CALLS] calls that run at once, each with a photo in memory; more are refused (default: {calls})",
     )
     parser.add_argument(
         "--grace",
@@ -74,6 +83,7 @@ def settings(options: argparse.Namespace, message_limit: int = MESSAGE_LIMIT) ->
     return Settings(
         options.listen,
         options.metrics,
+        calls=options.calls,
         grace=options.grace,
         message_limit=message_limit,
         tls=tls.settings(options),

@@ -22,6 +22,7 @@ from faceoff.rpc.connect import calling, connect
 from faceoff.rpc.server import Server, Settings, remaining
 from faceoff.testing import served
 from faceoff.v1 import detector_pb2, detector_pb2_grpc
+from services.detector.settings import parse as detector_settings
 
 ROOT = Path(__file__).parents[2]
 SERVICE = "faceoff.v1.DetectorService"
@@ -118,6 +119,18 @@ def test_more_calls_than_it_takes_are_refused_while_health_answers(slow: Slow) -
         slow.go.set()
         assert [call.result(timeout=5) for call in (*running, late)], "the channel tries again by itself"
         peer.close()
+
+
+def test_how_many_calls_a_room_takes_is_a_setting(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert detector_settings([]).calls == 16
+    monkeypatch.setenv("FACEOFF_CALLS", "3")
+    assert detector_settings([]).calls == 3
+    assert detector_settings(["--calls", "2"]).calls == 2
+    with pytest.raises(SystemExit):
+        detector_settings(["--calls", "0"])
+    assert "'0' is no number from 1 to 1000" in capsys.readouterr().err
 
 
 def test_a_call_without_a_deadline_gets_the_longest(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
