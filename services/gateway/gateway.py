@@ -35,6 +35,7 @@ from services.gateway.worker import work
 NAME = "faceoff.v1.ProtectionService"
 WORKER = "faceoff.worker"
 _CALLS = 64  # at once: most of them wait for a photo that others compute
+_AT_ONCE = 8  # photos that no queue holds back: they take calls of the rooms beside the workers' own, which have 16
 
 
 @contextmanager
@@ -53,10 +54,10 @@ def opened(
     door = Door(jobs, gate, accounts, measuring, rooms, settings.largest)
     worker = Worker(jobs, work(rooms, measuring, pool), settings.workers, settings.server.grace)
 
-    places = Places(_CALLS)
+    places, at_once = Places(_CALLS), Places(_AT_ONCE, _AT_ONCE // 2)
 
     def add(server: Any) -> None:
-        add_ProtectionServiceServicer_to_server(ProtectionServicer(door, rooms, pool, places), server)
+        add_ProtectionServiceServicer_to_server(ProtectionServicer(door, rooms, pool, places, at_once), server)
         add_OperationsServicer_to_server(OperationsServicer(door, places), server)
 
     # Certificates are for the rooms: users have none, and their encryption ends before this door.

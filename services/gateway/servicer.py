@@ -28,20 +28,24 @@ _LOOK = 1.0  # seconds between two looks whether a watcher is still there
 
 
 class ProtectionServicer(protection_pb2_grpc.ProtectionServiceServicer):
-    """``rooms`` gives the rooms that work until a deadline. What may last takes one of ``places``, as many as calls at once."""
+    """``rooms`` gives the rooms that work until a deadline. What may last takes one of ``places``, as many as calls at once,
+    and a photo that is protected within its call one of ``at_once``, too."""
 
-    def __init__(self, door: Door, rooms: Callable[[Deadline], Rooms], pool: Pool, places: Places) -> None:
+    def __init__(
+        self, door: Door, rooms: Callable[[Deadline], Rooms], pool: Pool, places: Places, at_once: Places
+    ) -> None:
         self._door = door
         self._rooms = rooms
         self._pool = pool
         self._places = places
+        self._at_once = at_once
 
     def Protect(  # noqa: N802
         self, requests: Iterator[protection_pb2.ProtectRequest], context: grpc.ServicerContext
     ) -> Iterator[protection_pb2.ProtectResponse]:
         caller = self._door.enter(context.invocation_metadata())
         rooms = self._rooms(Deadline.after(remaining(context)))
-        with self._places.one(caller.tenant):
+        with self._places.one(caller.tenant), self._at_once.one(caller.tenant):
             request, data = _uploaded(requests, context)
             with self._door.paid(caller, request, data) as (photo, reservation):
                 request = replace(

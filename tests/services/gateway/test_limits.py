@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,10 +25,10 @@ from faceoff.jobs import core
 from faceoff.jobs.engine import Limits
 from faceoff.pipeline import Request, Rooms
 from faceoff.rpc import convert
-from faceoff.rpc.connect import connect
+from faceoff.rpc.connect import calling, connect
 from faceoff.tenants import gate
 from faceoff.testing import BoxDetector, FixedVerifier, NoiseAttacker
-from faceoff.types import Plan
+from faceoff.types import Plan, Progress
 from faceoff.v1 import protection_pb2
 from faceoff.v1.protection_pb2_grpc import ProtectionServiceStub
 from services.gateway import gateway, upload, web
@@ -160,6 +161,46 @@ def test_no_tenant_takes_all_calls(rooms: Rooms, photo: bytes, monkeypatch: pyte
         assert next(bob.watch(bob.submit(photo, Request(Plan())).id)).state is State.QUEUED
 
 
+def test_photos_that_do_not_queue_have_a_bound(rooms: Rooms, photo: bytes) -> None:
+    """Half of it is one tenant's; who is refused has sent nothing yet."""
+    over = threading.Event()
+    with house(lambda _: rooms, ByName()) as there, ExitStack() as stack, ThreadPoolExecutor(8) as pool:
+        clients = {name: stack.enter_context(closing(Client(there.grpc, name))) for name in ("alice", "bob")}
+
+        def protect(client: Client) -> threading.Event:
+            inside = threading.Event()
+
+            def report(_: Progress) -> None:
+                inside.set()
+                if over.is_set():
+                    raise InterruptedError
+
+            pool.submit(client.protect, photo, Request(Plan(iterations=10_000)), report)
+            return inside
+
+        def refused(tenant: str) -> float | None:
+            with closing(connect(there.grpc, {"authorization": f"Bearer {tenant}"})) as peer:
+                with pytest.raises(FaceOffError) as caught, calling(peer):
+                    list(ProtectionServiceStub(peer.channel).Protect(_silent(over), timeout=20))
+                assert caught.value.reason is Reason.OVERLOADED
+                return caught.value.retry_after
+
+        try:
+            assert all(protect(clients["alice"]).wait(20) for _ in range(4))
+            assert refused("alice") == 2.0
+            assert all(protect(clients["bob"]).wait(20) for _ in range(4))
+            assert refused("carol") == 2.0
+            job = clients["alice"].submit(photo, Request(Plan(iterations=1)))
+            assert clients["alice"].wait(job.id).state is State.SUCCEEDED
+        finally:
+            over.set()
+
+
+def _silent(over: threading.Event) -> Iterator[protection_pb2.ProtectRequest]:
+    over.wait(20)
+    yield protection_pb2.ProtectRequest()
+
+
 def test_an_upload_over_grpc_has_a_clock(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upload, "SECONDS", 0.2)
     over = threading.Event()
@@ -195,7 +236,7 @@ def test_a_result_is_paid_even_if_its_caller_hangs_up(rooms: Rooms, photo: bytes
     ):
         entry.authenticator = ByName()
         door = Door(jobs, entry, Accounts(jobs, entry), Measuring(image.decode), lambda _: rooms)
-        servicer = ProtectionServicer(door, lambda _: rooms, Pool(entry.targets), Places(4))
+        servicer = ProtectionServicer(door, lambda _: rooms, Pool(entry.targets), Places(4), Places(4))
         answers = servicer.Protect(iter(parts), context)  # type: ignore[arg-type]
         while not next(answers).HasField("result"):
             pass
