@@ -28,7 +28,8 @@ from faceoff.networks.home import Home
 from faceoff.networks.sets import set_name
 from faceoff.rooms import Amplifier, Attacker
 from faceoff.types import Candidate, Crop, Encoding, Mask, MaskOutcome, Plan, Progress
-from faceoff.verify.intervals import wilson
+from faceoff.verify import rates
+from faceoff.verify.rates import Rate, psr
 
 GROUP = 8
 """Faces that are attacked in one call; what a kill can cost."""
@@ -191,24 +192,27 @@ def _cells(judge: Judge, pair: Pair, found: Mapping[tuple[str, str], Crop | None
 
 
 def share(successes: float, n: int) -> list[float]:
-    """The share with its Wilson interval, in percent."""
-    low, high = wilson(successes, n)
-    return [round(100 * value, 1) for value in (successes / n if n else 0.0, low, high)]
+    return percent(rates.share(successes, n))
+
+
+def percent(rate: Rate) -> list[float]:
+    """The share with its Wilson interval."""
+    return [round(100 * value, 1) for value in (rate.share or 0.0, rate.low, rate.high)]
 
 
 def count(rows: Sequence[Row], victim: str, name: str, form: str, targets: Targets) -> dict[str, Any]:
     """The shares over ``rows`` of one victim, condition and form. A face that was not found is in every n, and never a
-    success. PSR counts pairs, which are not independent: its interval is that of as many trials as there are faces."""
+    success."""
     cells = [row["cells"][victim][name][form] for row in rows]
     seen = [(cell, row) for cell, row in zip(cells, rows, strict=True) if cell is not None]
     n = len(rows)
-    far = [cell["far"] / row["own"] for cell, row in seen]
+    far = [cell["far"] / row["own"] if cell else 0.0 for cell, row in zip(cells, rows, strict=True)]
     counted: dict[str, Any] = {
         "n": n,
         "no_face": n - len(seen),
         "u_centroid": share(sum(cell["centroid"] != row["pair"][0] for cell, row in seen), n),
         "u_mean": share(sum(cell["mean"] != row["pair"][0] for cell, row in seen), n),
-        "psr": share(sum(far), n),
+        "psr": percent(psr(far)),
         "psr_pairs": sum(row["own"] for row in rows),
         "self": share(sum(cell["self"] for cell, _ in seen), n),
         "ratio": round(float(np.mean([cell["ratio"] for cell, _ in seen])), 3) if seen else None,

@@ -73,7 +73,7 @@ def table(rows: Sequence[Row]) -> str:
     guess = tables.guesses(rows)
     lines.append(
         {"line": "chance", "untargeted": _sure(guess["ceiling"]), "targeted": _sure(guess["chance"])}
-        | {"top": _sure(guess["top"]), "unmatched": _sure(guess["unmatched"])}
+        | {name: _sure(guess[name]) for name in ("top", "unmatched", "psr")}
     )
     flat = [_flat(line) for line in lines]
     columns = list(dict.fromkeys(name for line in flat for name in line))
@@ -84,8 +84,8 @@ def table(rows: Sequence[Row]) -> str:
     return file.getvalue()
 
 
-def _sure(share: float) -> Line:
-    return {"share": round(share, 4)}
+def _sure(share: float | None) -> Line | None:
+    return None if share is None else {"share": round(share, 4)}
 
 
 def _flat(line: Mapping[str, Any]) -> dict[str, Any]:

@@ -133,6 +133,7 @@ def _success(masks: Sequence[Line], clean: Sequence[Line], guess: Line) -> Secti
             share(line["untargeted"]),
             share(line["targeted"]),
             share(line["unmatched"]),
+            share(line["psr"]),
             number(line["rms"], ".2f"),
             number(line["ssim"], ".3f"),
             str(line["n"]),
@@ -143,20 +144,21 @@ def _success(masks: Sequence[Line], clean: Sequence[Line], guess: Line) -> Secti
     extra = [
         (
             *("clean", "", "", line["encoding"], line["victim"]),
-            *(share(line["untargeted"]), "", share(line["unmatched"]), "", "", str(line["n"])),
+            *(share(line["untargeted"]), "", share(line["unmatched"]), share(line["psr"]), "", "", str(line["n"])),
             f"{line['not_scored']} not scored" if line["not_scored"] else "-",
         )
         for line in clean
     ]
-    guesses = ("chance", "", "", "", "", f"{100 * guess['ceiling']:.1f}", f"{100 * guess['chance']:.1f}")
-    extra.append((*guesses, f"{100 * guess['unmatched']:.1f}", "", "", "", "a guess; a stranger's photo"))
+    guesses = ("chance", "", "", "", "", *(_percent(guess[name]) for name in ("ceiling", "chance", "unmatched", "psr")))
+    extra.append((*guesses, "", "", "", "a guess; a stranger's photo"))
     words = (
         "Percent with Wilson's 95 % interval. Untargeted: the nearest person's centroid is not the source's. Targeted: it is "
         "the target's. Both only where it was the source's without a mask: the others are clean misranks, not counted. "
-        "Unmatched: no other photo of the person is within the victim's threshold. The faces of one person are not "
-        "independent of one another, so the true intervals are somewhat wider."
+        "Unmatched: no other photo of the person is within the victim's threshold. PSR, at FAR 1e-2: how many of the pairs "
+        "with such a photo are not, with the interval of as many trials as faces. The faces of one person are not independent "
+        "of one another, so the true intervals are somewhat wider."
     )
-    header = (*WHAT, "untargeted", "targeted", "unmatched", "RMS", "SSIM", "n", "not counted")
+    header = (*WHAT, "untargeted", "targeted", "unmatched", "PSR", "RMS", "SSIM", "n", "not counted")
     return Section("Success (paper Figures 3 and 4)", words, tuple(figures), header, (*table, *extra))
 
 
@@ -435,6 +437,10 @@ def share(found: Line | None) -> str:
     if found is None or found["share"] is None:
         return "-"
     return f"{100 * found['share']:.1f} ({100 * found['low']:.0f}-{100 * found['high']:.0f}), n {found['n']}"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"
 
 
 def number(found: Line, form: str) -> str:

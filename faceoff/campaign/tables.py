@@ -14,7 +14,7 @@ import numpy as np
 from faceoff.campaign.config import CROPPED
 from faceoff.campaign.journal import Row
 from faceoff.errors import FaceOffError, Reason
-from faceoff.verify.rates import CHANCE, COUNTED, rank_chance, share
+from faceoff.verify.rates import CHANCE, COUNTED, Rate, psr, rank_chance, share
 
 TOP = 3
 """The paper's top-n (its section 6.3)."""
@@ -86,6 +86,7 @@ def _line(what: Line, rows: Sequence[Row]) -> Line:
         "not_counted": dict(sorted(others.items())),
         "people": len({row["person"] for row in evidence}),
         "unmatched": rate(evidence, lambda row: row["outcome"] == COUNTED[0]),
+        "psr": _psr(evidence),
         "untargeted": rate(ranked, lambda row: row["rank"] > 1),
         "targeted": rate(targeted, lambda row: row["target_rank"] == 1) if any(row["target"] for row in rows) else None,
         "top": rate(_ranked(evidence, TOP), lambda row: row["rank"] <= TOP),
@@ -116,6 +117,7 @@ def clean(rows: Sequence[Row]) -> list[Line]:
             "n": len(scored),
             "not_scored": len(same) - len(scored),
             "unmatched": rate(scored, lambda row: row["outcome"] not in COUNTED),
+            "psr": _psr(scored),
             "untargeted": rate(ranked, lambda row: row["rank"] > 1),
             "top": rate(ranked, lambda row: row["rank"] <= TOP),
             "confidence": mean(scored, "score"),
@@ -135,6 +137,7 @@ def guesses(rows: Sequence[Row]) -> Line:
         "chance": 1 / labels,
         "top": min(TOP, labels) / labels,
         "unmatched": CHANCE,
+        "psr": CHANCE if any("far" in row for row in rows) else None,
     }
 
 
@@ -263,7 +266,15 @@ def read_labels(path: Path) -> dict[str, str]:
 def rate(values: Iterable[Any], holds: Callable[[Any], bool]) -> Line:
     """The share for which it ``holds``, with its n and Wilson interval; the share is None without values."""
     listed = list(values)
-    found = share(sum(map(holds, listed)), len(listed))
+    return _told(share(sum(map(holds, listed)), len(listed)))
+
+
+def _psr(rows: Iterable[Row]) -> Line:
+    """Of networks alone: how many of a person's photos a service did not match is not in its rows."""
+    return _told(psr([row["far"] / row["references"] for row in rows if "far" in row]))
+
+
+def _told(found: Rate) -> Line:
     return {
         "share": None if found.share is None else round(found.share, 4),
         "n": found.n,

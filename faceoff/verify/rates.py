@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from faceoff.networks.card import FAR
@@ -20,9 +20,10 @@ reach at most by looking like another person. A commercial victim's false accept
 
 @dataclass(frozen=True)
 class Rate:
-    """``successes`` of ``n`` and Wilson's 95 % interval of their share, [0, 1] where ``n`` is 0."""
+    """``successes`` (perhaps fractional: see ``wilson``) of ``n`` and Wilson's 95 % interval of their share, [0, 1] where ``n``
+    is 0."""
 
-    successes: int
+    successes: float
     n: int
     low: float
     high: float
@@ -32,8 +33,14 @@ class Rate:
         return self.successes / self.n if self.n else None
 
 
-def share(successes: int, n: int) -> Rate:
+def share(successes: float, n: int) -> Rate:
     return Rate(successes, n, *wilson(successes, n))
+
+
+def psr(faces: Sequence[float]) -> Rate:
+    """The field's protection success rate: of the pairs of a face and another photo of the person, how many do not match.
+    ``faces`` are each face's share. Its pairs are not independent, so the interval is that of as many trials as faces."""
+    return share(sum(faces), len(faces))
 
 
 def transfer_rate(outcomes: Iterable[Outcome]) -> Rate:

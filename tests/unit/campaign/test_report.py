@@ -13,6 +13,7 @@ from faceoff.campaign.run import run
 from faceoff.campaign.sections import sections
 from faceoff.errors import FaceOffError
 from faceoff.types import Outcome
+from faceoff.verify.intervals import wilson
 from tests.unit.campaign.fakes import campaign, house
 
 LABELS = "person,label\nada,x\nbea,y\ncleo,x\ndora,y\n"
@@ -86,6 +87,22 @@ def test_shares_are_what_they_name() -> None:
     assert [line[name]["share"] for name in ("unmatched", "untargeted", "targeted", "top")] == [0.5, 0.75, 0.25, 0.5]
     assert line["untargeted"]["low"] == pytest.approx(0.3006, abs=1e-4)
     assert line["confidence"]["mean"] == pytest.approx(0.475)
+
+
+def test_psr_is_of_pairs_and_as_sure_as_faces_are_many() -> None:
+    rows = [
+        row(far=3, references=3),
+        row(far=1, references=3, photo=1),
+        row(Outcome.ERROR, far=3, references=3, photo=2),
+    ]
+    service = row(references=1, victim="azure")
+    by_network, by_service = tables.masks([*rows, service])[::-1]
+    low, high = wilson(4 / 3, 2)
+    assert by_network["psr"] == {"share": 0.6667, "n": 2, "low": round(low, 4), "high": round(high, 4)}
+    assert by_service["psr"]["share"] is None
+    (clean,) = tables.clean([row(Outcome.NOT_TRANSFERRED, line="clean", far=1, references=4)])
+    assert clean["psr"]["share"] == 0.25
+    assert (tables.guesses(rows)["psr"], tables.guesses([service])["psr"]) == (0.99, None)
 
 
 def test_a_guess_is_the_ceiling_of_one_and_the_chance_of_the_other() -> None:
@@ -199,7 +216,10 @@ def test_a_report_says_the_golden_facts(done: Path, tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(lines)))
     assert [found["line"] for found in rows].count("clean") == 2 * 2 * 2
     assert rows[-1]["line"] == "chance"
-    assert float(rows[-1]["untargeted_share"]) == 0.75
+    assert (float(rows[-1]["untargeted_share"]), float(rows[-1]["psr_share"])) == (0.75, 0.99)
+    assert all(
+        float(found["psr_share"]) >= float(found["unmatched_share"]) for found in rows if found["line"] == "mask"
+    )
 
     def untargeted(alpha: str, kappa: str) -> float:
         same = {"line": "mask", "run": "0", "alpha": alpha, "kappa": kappa, "victim": "v1", "encoding": "png"}
