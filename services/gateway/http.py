@@ -14,12 +14,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from faceoff.errors import FaceOffError, Reason
 from services.gateway import problems
+from services.gateway.middleware import Around
 
 HEAD_SECONDS = 10.0
 """For a request's line and headers to come in."""
 
 _HEAD_BYTES = 16 * 1024
-_CONNECTIONS = 500
+_REQUESTS = 500  # at once; those for health come beside them
+_HEALTH = "/healthz"
 _KEEP_ALIVE = 15
 _START_SECONDS = 10.0
 _END_SECONDS = 1
@@ -55,26 +57,34 @@ class _Impatient(H11Protocol):
             self._patience = None
 
 
-class _Drained:
-    """``app``, until it is ``over``: every request that comes then, those for health too, is told to go elsewhere."""
+class _Bounded:
+    """``app`` for no more requests at once than it can take, until it is ``over``: every request that comes then, those for
+    health too, is told to go elsewhere."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._full = _refusal(Reason.OVERLOADED, "The gateway has as many requests as it can take.", 2.0)
+        self._ending = _refusal(Reason.SERVICE_UNAVAILABLE, "The gateway is about to end.", 1.0)
         self.over = False
         self.running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.over:
-            error = FaceOffError(
-                Reason.SERVICE_UNAVAILABLE, "The gateway is about to end.", "Try again in a moment.", retry_after=1.0
-            )
-            await problems.response(error)(scope, receive, send)
-            return
-        self.running += 1
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self.running -= 1
+            await self._ending(scope, receive, send)
+        elif self.running >= _REQUESTS and scope["path"] != _HEALTH:
+            await self._full(scope, receive, send)
+        else:
+            self.running += 1
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self.running -= 1
+
+
+def _refusal(reason: Reason, message: str, seconds: float) -> ASGIApp:
+    """Says to every request when to come back, as carefully as others are answered, and counted."""
+    error = FaceOffError(reason, message, "Try again in a moment.", retry_after=seconds)
+    return Around(problems.response(error))
 
 
 class HttpServer:
@@ -91,7 +101,7 @@ class HttpServer:
                 "Another process may hold it: choose another port.",
             ) from None
         self.address = f"{host}:{self._socket.getsockname()[1]}"
-        self._app, self._grace = _Drained(app), grace
+        self._app, self._grace = _Bounded(app), grace
         self._server = uvicorn.Server(
             uvicorn.Config(
                 self._app,
@@ -106,7 +116,6 @@ class HttpServer:
                 log_level="critical",
                 proxy_headers=False,
                 h11_max_incomplete_event_size=_HEAD_BYTES,
-                limit_concurrency=_CONNECTIONS,
                 timeout_keep_alive=_KEEP_ALIVE,
                 timeout_graceful_shutdown=_END_SECONDS,
             )

@@ -14,6 +14,7 @@ from faceoff.client import Client, Request
 from faceoff.errors import FaceOffError, Reason
 from faceoff.presets import STRENGTHS
 from faceoff.rpc.errors import CODES
+from faceoff.rpc.metrics import REQUESTS
 from faceoff.testing import NoiseAttacker
 from faceoff.types import Encoding, Terms, View
 from services.gateway import http as http_port
@@ -240,6 +241,28 @@ def test_a_line_that_says_nothing_is_closed(there: House, monkeypatch: pytest.Mo
                 answer += line.recv(1000)
         line.sendall(b"GET /hea")
         assert line.recv(1000) == b""
+
+
+def test_requests_at_once_have_a_bound(
+    there: House, http: httpx2.Client, photo: bytes, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(http_port, "_REQUESTS", 1)
+    host, _, port = there.http.removeprefix("http://").rpartition(":")
+    head = "POST /v1/protections HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer alice\r\nContent-Type: image/png\r\n"
+    with socket.create_connection((host, int(port)), timeout=5) as line:
+        line.sendall(f"{head}Content-Length: {len(photo)}\r\n\r\n".encode() + photo[:100])
+        while http.get("/v1/operations").status_code != 503:
+            time.sleep(0.02)
+        before = REQUESTS.labels("http/none", "503")._value.get()
+        refused = http.get("/v1/operations")
+        problem(refused, 503, Reason.OVERLOADED)
+        assert refused.headers["retry-after"] == "2"
+        assert refused.headers["x-content-type-options"] == "nosniff"
+        assert http.get("/healthz").status_code == 200
+        assert REQUESTS.labels("http/none", "503")._value.get() == before + 1
+        assert '"method": "http/none", "code": "503"' in capfd.readouterr().err
+    while http.get("/v1/operations").status_code == 503:
+        time.sleep(0.02)
 
 
 def test_every_reason_has_a_status() -> None:
