@@ -73,7 +73,7 @@ def table(rows: Sequence[Row]) -> str:
     guess = tables.guesses(rows)
     lines.append(
         {"line": "chance", "untargeted": _sure(guess["ceiling"]), "targeted": _sure(guess["chance"])}
-        | {name: _sure(guess[name]) for name in ("top", "unmatched", "psr")}
+        | {"top": _sure(guess["top"]), "unmatched": _at_most(guess["unmatched"]), "psr": _sure(guess["psr"])}
     )
     flat = [_flat(line) for line in lines]
     columns = list(dict.fromkeys(name for line in flat for name in line))
@@ -86,6 +86,10 @@ def table(rows: Sequence[Row]) -> str:
 
 def _sure(share: float | None) -> Line | None:
     return None if share is None else {"share": round(share, 4)}
+
+
+def _at_most(share: float | None) -> Line | None:
+    return None if share is None else {"high": round(share, 4)}
 
 
 def _flat(line: Mapping[str, Any]) -> dict[str, Any]:

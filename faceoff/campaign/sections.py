@@ -141,7 +141,7 @@ def _success(masks: Sequence[Line], clean: Sequence[Line], guess: Line) -> Secti
         )
         for line in masks
     )
-    extra = [
+    extra: list[tuple[str, ...]] = [
         (
             *("clean", "", "", line["encoding"], line["victim"]),
             *(share(line["untargeted"]), "", share(line["unmatched"]), share(line["psr"]), "", "", str(line["n"])),
@@ -149,8 +149,11 @@ def _success(masks: Sequence[Line], clean: Sequence[Line], guess: Line) -> Secti
         )
         for line in clean
     ]
-    guesses = ("chance", "", "", "", "", *(_percent(guess[name]) for name in ("ceiling", "chance", "unmatched", "psr")))
-    extra.append((*guesses, "", "", "", "a guess; a stranger's photo"))
+    ceiling, chance, unmatched, psr = (_percent(guess[name]) for name in ("ceiling", "chance", "unmatched", "psr"))
+    most = f"at most {unmatched}" if guess["unmatched"] else "-"
+    extra.append(
+        ("chance", "", "", "", "", ceiling, chance, most, psr, "", "", "", "a guess; a stranger's photo, to a network")
+    )
     words = (
         "Percent with Wilson's 95 % interval. Untargeted: the nearest person's centroid is not the source's. Targeted: it is "
         "the target's. Both only where it was the source's without a mask: the others are clean misranks, not counted. "

@@ -127,17 +127,19 @@ def clean(rows: Sequence[Row]) -> list[Line]:
 
 def guesses(rows: Sequence[Row]) -> Line:
     """What a guess among the people gives, and a stranger's face. An untargeted attack cannot do better than ``ceiling`` by
-    leaving nothing of the person, only by resembling somebody else."""
+    leaving nothing of the person, only by resembling somebody else. A stranger's face is no pair's match in ``psr`` of all
+    cases and, as the best of several photos counts, is unmatched at most as often; that is known of networks alone."""
     labels = max((row["labels"] for row in rows), default=0)
     if not labels:
         return {}
+    stranger = CHANCE if any("far" in row for row in rows) else None
     return {
         "labels": labels,
         "ceiling": rank_chance(1, labels),
         "chance": 1 / labels,
         "top": min(TOP, labels) / labels,
-        "unmatched": CHANCE,
-        "psr": CHANCE if any("far" in row for row in rows) else None,
+        "unmatched": stranger,
+        "psr": stranger,
     }
 
 

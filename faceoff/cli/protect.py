@@ -174,7 +174,9 @@ def run(options: argparse.Namespace, parts: Parts) -> int:
     job = Job(options, request)
     codes = [job.one(source, protector, number, len(sources)) for number, source in enumerate(sources, 1)]
     if len(sources) > 1 and job.verdicts:
-        progress.note("\n".join(["of all photos:", *rates_words(job.verdicts)]), options.quiet or options.json)
+        progress.note(
+            "\n".join(["of all photos:", *rates_words(job.verdicts, options.consent)]), options.quiet or options.json
+        )
     return exits.of_batch(codes)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from faceoff.types import Against, Outcome, Rank, Verdict, View
@@ -65,8 +65,8 @@ def verdict_words(verdict: Verdict) -> str:
     return f"{verdict.victim}{_VIEWS[verdict.view]} {said}{note}"
 
 
-def rates_json(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
-    """By victim, of the verdicts on photos as they are uploaded."""
+def rates_json(verdicts: Iterable[Verdict], commercial: Collection[str] = ()) -> list[dict[str, Any]]:
+    """By victim, of the verdicts on photos as they are uploaded. What chance gives is not known of ``commercial`` ones."""
     return [
         {
             "victim": victim,
@@ -77,17 +77,17 @@ def rates_json(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
             "high": _rounded(rate.high),
             "clean_mismatches": clean.successes,
             "clean_n": clean.n,
-            "chance": CHANCE,
+            "chance_at_most": None if victim in commercial else CHANCE,
             "no_evidence": total - rate.n,
         }
         for victim, total, rate, clean in _rates(verdicts)
     ]
 
 
-def rates_words(verdicts: Iterable[Verdict]) -> list[str]:
-    """A line a victim."""
-    lines = []
-    for victim, total, rate, clean in _rates(verdicts):
+def rates_words(verdicts: Iterable[Verdict], commercial: Collection[str] = ()) -> list[str]:
+    """A line a victim, and one on what chance gives where they are not all ``commercial``."""
+    lines, rates = [], _rates(verdicts)
+    for victim, total, rate, clean in rates:
         said = "no evidence"
         if rate.share is not None:
             said = f"{rate.successes} of {rate.n} no longer match ({_percent(rate)})"
@@ -96,7 +96,11 @@ def rates_words(verdicts: Iterable[Verdict]) -> list[str]:
         if total > rate.n:
             said += f"; {total - rate.n} say nothing"
         lines.append(f"{victim}: {said}")
-    return [*lines, f"Of photos of somebody else, networks do not match about {CHANCE:.0%}."] if lines else []
+    if any(victim not in commercial for victim, *_ in rates):
+        lines.append(
+            f"Of photos of somebody else, networks do not match {CHANCE:.0%} at most, fewer with several references."
+        )
+    return lines
 
 
 def _rates(verdicts: Iterable[Verdict]) -> list[tuple[str, int, Rate, Rate]]:

@@ -103,14 +103,18 @@ def run(options: argparse.Namespace, parts: Parts) -> int:
             output.say_json(output.error_json(name, error))
         return exits.of_error(error)
     if options.json:
-        said = {"photo": name, "verdicts": list(map(verdict_json, verdicts)), "rates": rates_json(verdicts)}
+        said = {
+            "photo": name,
+            "verdicts": list(map(verdict_json, verdicts)),
+            "rates": rates_json(verdicts, options.consent),
+        }
         output.say_json(said | ({"ranks": [rank_json(rank, top) for rank in ranks]} if options.candidates else {}))
     else:
         lines = [(verdict.face, verdict_words(verdict)) for verdict in verdicts]
         lines += [(rank.face, rank_words(rank, top)) for rank in ranks]
         faces = sorted({face for face, _ in lines})
         words = [f"  face {face}: {line}" for shown in faces for face, line in lines if face == shown]
-        rates = [f"  {line}" for line in rates_words(verdicts)] if len(faces) > 1 else []
+        rates = [f"  {line}" for line in rates_words(verdicts, options.consent)] if len(faces) > 1 else []
         output.say("\n".join([output.printable(name), *words, *rates, f"  {output.HONEST}"]))
     return _code(verdicts)
 

@@ -15,7 +15,8 @@ COUNTED = (Outcome.TRANSFERRED, Outcome.NOT_TRANSFERRED)
 
 CHANCE = 1 - FAR
 """The transfer rate of a photo of somebody else on a network of the catalogue, compared with one photo: that much a mask could
-reach at most by looking like another person. A commercial victim's false accept rate is not known to us."""
+reach at most by looking like another person. Compared with several, of which the best counts, it is less. A commercial victim's
+false accept rate is not known to us."""
 
 
 @dataclass(frozen=True)

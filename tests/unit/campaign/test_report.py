@@ -102,11 +102,21 @@ def test_psr_is_of_pairs_and_as_sure_as_faces_are_many() -> None:
     assert by_service["psr"]["share"] is None
     (clean,) = tables.clean([row(Outcome.NOT_TRANSFERRED, line="clean", far=1, references=4)])
     assert clean["psr"]["share"] == 0.25
-    assert (tables.guesses(rows)["psr"], tables.guesses([service])["psr"]) == (0.99, None)
+
+
+def test_what_chance_gives_is_known_of_networks_and_at_most_that_with_several_references() -> None:
+    network, service = row(far=3, references=3), row(references=1, victim="azure")
+    for rows, said, high in (([network, service], "at most 99.0", "0.99"), ([service], "-", "")):
+        guess = tables.guesses(rows)
+        assert (guess["unmatched"], guess["psr"]) == ((0.99, 0.99) if high else (None, None))
+        (success,) = (section for section in sections(MANIFEST, rows, {}) if section.title.startswith("Success"))
+        assert dict(zip(success.header, success.rows[-1], strict=True))["unmatched"] == said
+        chance = list(csv.DictReader(io.StringIO(table(rows))))[-1]
+        assert (chance["unmatched_high"], chance["unmatched_share"]) == (high, "")
 
 
 def test_a_guess_is_the_ceiling_of_one_and_the_chance_of_the_other() -> None:
-    guess = tables.guesses([row()])
+    guess = tables.guesses([row(far=1, references=3)])
     assert (guess["ceiling"], guess["chance"], guess["top"], guess["unmatched"]) == (0.9, 0.1, 0.3, 0.99)
 
 

@@ -90,7 +90,16 @@ def test_no_evidence_beside_evidence_changes_no_rate() -> None:
     assert rates_words(mixed)[0] == (
         "dlib: 2 of 3 no longer match (67%, 95% interval 21% to 94%); without a mask 1 of 11 did not; 8 say nothing"
     )
-    assert rates_words(evidence)[1] == "Of photos of somebody else, networks do not match about 99%."
+    assert rates_words(evidence)[1] == (
+        "Of photos of somebody else, networks do not match 99% at most, fewer with several references."
+    )
+
+
+def test_no_chance_is_claimed_for_a_service() -> None:
+    both = [verdict(), replace(verdict(), victim="azure")]
+    assert [rate["chance_at_most"] for rate in rates_json(both, ["azure"])] == [0.99, None]
+    assert len(rates_words(both, ["azure"])) == 3
+    assert [line.split(":")[0] for line in rates_words(both[1:], ["azure"])] == ["azure"]
 
 
 def test_views_and_linkage_enter_no_rate() -> None:
