@@ -44,6 +44,15 @@ def test_wrong_values_are_refused(wrong: str) -> None:
     ("sets", "said"),
     [
         (("autoscaling.engine=keda",), "autoscaling.prometheus"),
+        (
+            (
+                "autoscaling.engine=keda",
+                "nats.enabled=false",
+                "services.attacker.autoscaling.by=",
+                "modelServer.autoscaling.by=",
+            ),
+            "autoscaling.prometheus",
+        ),
         (("modelServer.enabled=false",), "modelServer.address"),
         (("autoscaling.engine=hpa", "services.worker.autoscaling.min=0"), "keda"),
         (("services.detector.autoscaling.min=5",), "detector: autoscaling.min is above max"),

@@ -94,6 +94,11 @@ topologySpreadConstraints:
 {{- else }}{{ required "modelServer.address is needed where modelServer.enabled is false" .Values.modelServer.address }}{{ end }}
 {{- end }}
 
+{{- /* Where KEDA asks. */}}
+{{- define "faceoff.prometheus" -}}
+{{- required "autoscaling.prometheus is needed where autoscaling.engine is keda" .Values.autoscaling.prometheus }}
+{{- end }}
+
 {{- /* Names of the models that are served. */}}
 {{- define "faceoff.models" -}}
 {{- $names := .Values.models.networks }}
