@@ -181,7 +181,8 @@ def _verdict(victim: str, against: Against, question: Question, answers: Iterato
 
 
 def _unreferenced(victim: str, case: Case) -> list[Verdict]:
-    """Nobody is asked where only the original could be the reference and the caller did not give it as one."""
+    """Nobody is asked where only the original could be the reference and the caller did not give it as one. The verdicts bear
+    no version: see faceoff.verify.rates.plain."""
     note = "Nothing was sent: it needs a reference, and the original is not sent unless it is given as one."
     return [
         Verdict(face, victim, "", today(), None, None, TAU, Outcome.REFUSED, None, None, case.against, view, note)

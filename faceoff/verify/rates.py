@@ -65,5 +65,12 @@ def rank_chance(n: int, candidates: int) -> float:
 
 def plain(verdicts: Iterable[Verdict]) -> list[Verdict]:
     """The verdicts on photos as they are uploaded, compared with unprotected ones: those that a rate is made of. Another view
-    of the same photo is another question."""
-    return [verdict for verdict in verdicts if verdict.view is View.PHOTO and verdict.against is not Against.LINKED]
+    of the same photo is another question. What lacked the consent or the reference to be asked is none: it is the caller's
+    omission, and says nothing of the victim."""
+    return [
+        verdict
+        for verdict in verdicts
+        if verdict.view is View.PHOTO
+        and verdict.against is not Against.LINKED
+        and (verdict.version or verdict.outcome is not Outcome.REFUSED)
+    ]

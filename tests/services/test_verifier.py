@@ -128,18 +128,22 @@ def test_every_configured_victim_that_is_consented_to(house: House) -> None:
 
 
 def test_without_consent_nothing_is_sent(house: House) -> None:
+    before = counted("azure")
     (refused,) = house.verify(HIDDEN, Terms((REFERENCE,)))
     assert refused.outcome is Outcome.REFUSED
     assert "did not consent" in refused.note
     assert house.verify(HIDDEN, Terms((REFERENCE,)), ()) == []
     assert len(house.verify(HIDDEN, Terms((REFERENCE,)), ("azure", "azure"))) == 1
     assert not house.look_alike.requests
+    assert counted("azure") == before  # it pages nobody
 
 
 def test_the_original_is_sent_only_as_a_reference_itself(house: House) -> None:
+    before = counted("azure")
     (refused,) = house.verify(HIDDEN, Terms((), ("azure",)))
     assert (refused.outcome, refused.note[:16]) == (Outcome.REFUSED, "Nothing was sent")
     assert not house.look_alike.requests
+    assert counted("azure") == before  # it pages nobody
     (unknown,) = house.verify(HIDDEN, Terms((REFERENCE,), ("azure",)))
     assert unknown.outcome is Outcome.NO_CLEAN_PAIR  # it may never have matched
     assert REFERENCE in house.look_alike.sent

@@ -76,7 +76,8 @@ class Asking:
     def compare(self, reference: Picture, probe: Picture) -> Answer:
         """See Victim. Faults of the service are answers; raises FaceOffError only for bytes that are no picture."""
         if self._tenant is None:
-            return self._failed(Fault(Outcome.REFUSED, "Nothing was sent: the caller did not consent to this victim."))
+            words = "Nothing was sent: the caller did not consent to this victim."
+            return Answer(None, Outcome.REFUSED, "", today(), note=words)
         try:
             return self._compare(self._tenant, reference, probe)
         except Fault as fault:

@@ -22,8 +22,8 @@ class Answer:
     ``score`` is normalised to [0, 1] so that faceoff.verify.scores.TAU is every victim's own threshold; it is None where
     there was nothing to score, and then ``failure`` says why (never TRANSFERRED or NOT_TRANSFERRED: what a score means is
     decided in faceoff.verify.scores, not by the victim). ``raw_score`` and ``raw_threshold`` are the victim's own figures in
-    its own unit, ``version`` its model, ``date`` the day it was asked (UTC, ISO), ``note`` what was done to a picture
-    to fit the victim's limits.
+    its own unit, ``version`` its model (empty where the caller's consent was lacking), ``date`` the day it was asked (UTC,
+    ISO), ``note`` what was done to a picture to fit the victim's limits.
     """
 
     score: float | None

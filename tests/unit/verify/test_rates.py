@@ -52,6 +52,12 @@ def test_chance() -> None:
     assert rank_chance(20, 10) == 0
 
 
+def test_what_was_not_asked_for_want_of_consent_or_a_reference_says_nothing_of_the_victim() -> None:
+    refused = replace(VERDICT, protected_score=None, outcome=Outcome.REFUSED)
+    late = replace(refused, outcome=Outcome.ERROR, version="")
+    assert plain([VERDICT, refused, late, replace(refused, version="")]) == [VERDICT, refused, late]
+
+
 def test_other_views_and_linkage_are_other_questions() -> None:
     others = [replace(VERDICT, view=view) for view in View if view is not View.PHOTO]
     assert plain([VERDICT, *others, replace(VERDICT, against=Against.LINKED)]) == [VERDICT]
