@@ -39,11 +39,15 @@ class Reason(StrEnum):
 
 class FaceOffError(Exception):
     """``message`` says what happened, ``hint`` what to do about it; both are shown to users, so neither may hold a photo's
-    content, a secret or a traceback. ``retry_after``: seconds after which the same call may succeed."""
+    content, a secret or a traceback. ``retry_after``: seconds after which the same call may succeed. ``field``: which part of
+    the request is not valid, where that is known: its name in the contract, as ``plan.epsilon``."""
 
-    def __init__(self, reason: Reason, message: str, hint: str = "", retry_after: float | None = None) -> None:
+    def __init__(
+        self, reason: Reason, message: str, hint: str = "", retry_after: float | None = None, field: str = ""
+    ) -> None:
         super().__init__(f"{message} {hint}".strip())
         self.reason = reason
         self.message = message
         self.hint = hint
         self.retry_after = retry_after
+        self.field = field

@@ -81,6 +81,7 @@ def check_encoding(encoding: Encoding, side: int = 1) -> None:
             Reason.INVALID_ARGUMENT,
             f"This photo cannot be written as {encoding.format} with quality {encoding.quality}.",
             "Use PNG, JPEG with a quality of 1 to 100, or WEBP for sides of up to 16383 pixels.",
+            field="encoding",
         )
 
 

@@ -116,6 +116,7 @@ def check_roles(request: Request) -> None:
             Reason.VICTIM_IS_SURROGATE,
             f"{', '.join(sorted(both))} cannot be both a surrogate and a victim.",
             "A network that took part in the mask is no evidence: choose other victims or other surrogates.",
+            field="victims",
         )
 
 
@@ -133,5 +134,6 @@ def pick(crops: Sequence[Crop], faces: Sequence[int]) -> list[Crop]:
                 Reason.INVALID_ARGUMENT,
                 f"There is no face {face}.",
                 f"The photo has {len(crops)}, numbered from 0 (the largest); `faceoff detect` lists them.",
+                field="faces",
             )
     return [crops[face] for face in faces] if faces else list(crops)

@@ -38,7 +38,12 @@ def check_values(plan: Plan) -> None:
     for name, (low, high) in RANGES.items():
         value = getattr(plan, name)
         if not low <= value <= high:
-            raise FaceOffError(Reason.INVALID_ARGUMENT, f"{name} is {value}.", f"It must lie between {low} and {high}.")
+            raise FaceOffError(
+                Reason.INVALID_ARGUMENT,
+                f"{name} is {value}.",
+                f"It must lie between {low} and {high}.",
+                field=f"plan.{name}",
+            )
     if not plan.surrogates:
         raise FaceOffError(Reason.INVALID_ARGUMENT, "No surrogate is named.", "Name at least one network.")
 

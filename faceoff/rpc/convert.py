@@ -144,11 +144,11 @@ def from_plan(message: types_pb2.Plan) -> Plan:
     default = Plan()
 
     def number(name: str, fallback: float) -> float:
-        return _finite(getattr(message, name), name) if message.HasField(name) else fallback
+        return _finite(getattr(message, name), f"plan.{name}") if message.HasField(name) else fallback
 
     return Plan(
-        method=_from_enum(types_pb2.Method, "METHOD", message.method, Method, default.method),
-        loss=_from_enum(types_pb2.Loss, "LOSS", message.loss, Loss, default.loss),
+        method=_from_enum(types_pb2.Method, "METHOD", message.method, Method, default.method, "plan.method"),
+        loss=_from_enum(types_pb2.Loss, "LOSS", message.loss, Loss, default.loss, "plan.loss"),
         surrogates=tuple(message.surrogates) or default.surrogates,
         iterations=message.iterations if message.HasField("iterations") else default.iterations,
         epsilon=number("epsilon", default.epsilon),
@@ -164,8 +164,10 @@ def from_plan(message: types_pb2.Plan) -> Plan:
         rms=number("rms", default.rms),
         target=message.target,
         seed=message.seed if message.HasField("seed") else default.seed,
-        reference=_from_enum(types_pb2.Reference, "REFERENCE", message.reference, Reference, default.reference),
-        metric=_from_enum(types_pb2.Metric, "METRIC", message.metric, Metric, default.metric),
+        reference=_from_enum(
+            types_pb2.Reference, "REFERENCE", message.reference, Reference, default.reference, "plan.reference"
+        ),
+        metric=_from_enum(types_pb2.Metric, "METRIC", message.metric, Metric, default.metric, "plan.metric"),
         early=message.early,
         largest_const=number("largest_const", default.largest_const),
         warm_start=message.warm_start if message.HasField("warm_start") else default.warm_start,
@@ -302,7 +304,7 @@ def from_terms(
     """The terms of a request, whose references come beside its header or in it."""
     if len(references) > MOST_REFERENCES:
         raise _invalid("references", f"There are at most {MOST_REFERENCES}.")
-    views = tuple(_from_enum(types_pb2.View, "VIEW", view, View, View.PHOTO) for view in message.views)
+    views = tuple(_from_enum(types_pb2.View, "VIEW", view, View, View.PHOTO, "views") for view in message.views)
     return Terms(tuple(references), tuple(message.consent), tuple(dict.fromkeys(views)) or Terms().views)
 
 
@@ -440,7 +442,7 @@ def from_upload(
     upload: Iterator[protection_pb2.ProtectRequest | protection_pb2.CreateProtectionRequest] = iter(requests)
     first = next(upload, protection_pb2.ProtectRequest())
     if first.WhichOneof("part") != "header":
-        raise _invalid("upload", "It begins with the header.")
+        raise _disordered("It begins with the header.")
     request = from_header(first.header)
     photos = [bytearray()]  # the photo itself, then its references
     for message in upload:
@@ -448,7 +450,7 @@ def from_upload(
         if number == len(photos) <= MOST_REFERENCES:
             photos.append(bytearray())
         if number != len(photos) - 1:
-            raise _invalid("upload", f"After the photo come at most {MOST_REFERENCES} references, one after the other.")
+            raise _disordered(f"After the photo come at most {MOST_REFERENCES} references, one after the other.")
         if len(photos[-1]) + len(chunk) > image.MAX_BYTES or sum(map(len, photos)) > MOST_BYTES:
             raise FaceOffError(
                 Reason.IMAGE_TOO_LARGE,
@@ -467,13 +469,16 @@ def _chunk(message: protection_pb2.ProtectRequest | protection_pb2.CreateProtect
             return 0, message.chunk
         case "reference" if message.reference.number >= 0:
             return message.reference.number + 1, message.reference.chunk
-    raise _invalid("upload", "After the header come chunks of the photo and of its references.")
+    raise _disordered("After the header come chunks of the photo and of its references.")
 
 
 def _strength(name: str) -> Plan:
     if name not in STRENGTHS:
         raise FaceOffError(
-            Reason.INVALID_ARGUMENT, "There is no such strength.", f"The strengths are {', '.join(STRENGTHS)}."
+            Reason.INVALID_ARGUMENT,
+            "There is no such strength.",
+            f"The strengths are {', '.join(STRENGTHS)}.",
+            field="strength",
         )
     return STRENGTHS[name]
 
@@ -482,13 +487,15 @@ def _name(prefix: str, value: Enum) -> str:
     return f"{prefix}_{value.name}"
 
 
-def _from_enum(enum: EnumTypeWrapper, prefix: str, number: int, kind: type[_E], default: _E | None = None) -> _E:
+def _from_enum(
+    enum: EnumTypeWrapper, prefix: str, number: int, kind: type[_E], default: _E | None = None, field: str = ""
+) -> _E:
     if number == 0 and default is not None:
         return default
     try:
         return kind[enum.Name(number).removeprefix(f"{prefix}_")]
     except (KeyError, ValueError):
-        raise _invalid(prefix.lower(), f"It is one of {', '.join(kind.__members__)}.") from None
+        raise _invalid(field or prefix.lower(), f"It is one of {', '.join(kind.__members__)}.") from None
 
 
 def _finite(value: float, name: str) -> float:
@@ -504,5 +511,10 @@ def _number(value: float, name: str) -> float:
     return value
 
 
-def _invalid(name: str, hint: str) -> FaceOffError:
-    return FaceOffError(Reason.INVALID_ARGUMENT, f"The message's {name.replace('_', ' ')} is not valid.", hint)
+def _invalid(field: str, hint: str) -> FaceOffError:
+    message = f"The message's {field.replace('_', ' ')} is not valid."
+    return FaceOffError(Reason.INVALID_ARGUMENT, message, hint, field=field)
+
+
+def _disordered(hint: str) -> FaceOffError:
+    return FaceOffError(Reason.INVALID_ARGUMENT, "The upload is not valid.", hint)

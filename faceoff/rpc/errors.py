@@ -1,4 +1,5 @@
-"""FaceOffError <-> gRPC status, with google.rpc details: ErrorInfo carries the reason, LocalizedMessage the hint."""
+"""FaceOffError <-> gRPC status, with google.rpc details: ErrorInfo carries the reason, LocalizedMessage the hint,
+BadRequest the field."""
 
 from __future__ import annotations
 
@@ -74,6 +75,9 @@ def to_message(error: FaceOffError) -> status_pb2.Status:
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason.value, domain=DOMAIN)]
     if error.hint:
         details.append(error_details_pb2.LocalizedMessage(locale="en", message=_clip(error.hint)))
+    if error.field:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=_clip(error.message))
+        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
     seconds = retry_seconds(error)
     if seconds is not None:
         delay = duration_pb2.Duration()
@@ -114,14 +118,15 @@ def _from_details(error: grpc.Call) -> FaceOffError | None:
 
 def from_message(status: status_pb2.Status) -> FaceOffError | None:
     """None for a status that is not ours or of a reason we do not know."""
-    info, hint, retry = (
+    info, hint, bad, retry = (
         error_details_pb2.ErrorInfo(),
         error_details_pb2.LocalizedMessage(),
+        error_details_pb2.BadRequest(),
         error_details_pb2.RetryInfo(),
     )
     try:
         for detail in status.details:
-            for known in (info, hint, retry):
+            for known in (info, hint, bad, retry):
                 if detail.Is(known.DESCRIPTOR):
                     detail.Unpack(known)
     except DecodeError:
@@ -129,7 +134,8 @@ def from_message(status: status_pb2.Status) -> FaceOffError | None:
     if info.domain != DOMAIN or info.reason not in Reason.__members__:
         return None
     seconds = retry.retry_delay.ToNanoseconds() / 1e9 if retry.HasField("retry_delay") else None
-    return FaceOffError(Reason(info.reason), status.message, hint.message, seconds)
+    field = bad.field_violations[0].field if bad.field_violations else ""
+    return FaceOffError(Reason(info.reason), status.message, hint.message, seconds, field)
 
 
 def _from_code(error: grpc.Call, address: str) -> FaceOffError:

@@ -120,7 +120,9 @@ class Door:
         """At most ``limit`` (0: MOST_LISTED) jobs, the newest first, and the token of the next page, which begins behind them
         whatever becomes of them. Both tokens are empty where there is no page before, or behind."""
         if limit < 0:
-            raise FaceOffError(Reason.INVALID_ARGUMENT, "The page size is negative.", "Leave it out.")
+            raise FaceOffError(
+                Reason.INVALID_ARGUMENT, "The page size is negative.", "Leave it out.", field="page_size"
+            )
         most = min(limit or MOST_LISTED, MOST_LISTED)
         found = self.jobs.list(caller.tenant, most, _position(page) if page else None)
         return found, _token(found[-1].position) if len(found) == most else ""
@@ -160,6 +162,7 @@ def _position(token: str) -> Position:
             Reason.INVALID_ARGUMENT,
             "The page token is not one of ours.",
             "Send it as the page before gave it, or leave it out to begin anew.",
+            field="page_token",
         )
     (created,) = _CREATED.unpack(bytes.fromhex(token[:16]))
     return Position(created, token[16:])

@@ -118,7 +118,9 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
     ) -> operations_pb2.ListOperationsResponse:
         caller = self._door.enter(context.invocation_metadata())
         if request.filter:
-            raise FaceOffError(Reason.INVALID_ARGUMENT, "Operations cannot be filtered.", "Leave the filter out.")
+            raise FaceOffError(
+                Reason.INVALID_ARGUMENT, "Operations cannot be filtered.", "Leave the filter out.", field="filter"
+            )
         page, token = self._door.list(caller, request.page_size, request.page_token)
         return operations_pb2.ListOperationsResponse(
             operations=map(operations.to_operation, page), next_page_token=token

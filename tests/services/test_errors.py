@@ -81,6 +81,19 @@ def test_the_details_are_googles(broken: Broken, peer: Peer) -> None:
     assert retry.retry_delay.seconds == errors.RETRY_SECONDS
 
 
+def test_the_field_that_is_not_valid_crosses(broken: Broken, peer: Peer) -> None:
+    broken.error = FaceOffError(Reason.INVALID_ARGUMENT, "epsilon is 7.", field="plan.epsilon")
+    assert detect(peer).field == "plan.epsilon"
+    (detail,) = [
+        packed
+        for packed in errors.to_message(broken.error).details
+        if packed.Is(error_details_pb2.BadRequest.DESCRIPTOR)
+    ]
+    bad = error_details_pb2.BadRequest()
+    assert detail.Unpack(bad)
+    assert [(one.field, one.description) for one in bad.field_violations] == [("plan.epsilon", "epsilon is 7.")]
+
+
 def test_when_to_try_again_crosses(broken: Broken, peer: Peer) -> None:
     broken.error = FaceOffError(Reason.OVERLOADED, "Too much waits.", retry_after=2.5)
     assert detect(peer).retry_after == 2.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -99,6 +100,7 @@ def test_errors_of_every_depth_arrive(client: Client, data: bytes) -> None:
     with pytest.raises(FaceOffError) as caught:
         client.protect(data, Request(FAST, faces=(7,)), ignore, 30)
     assert (caught.value.reason, caught.value.message) == (Reason.INVALID_ARGUMENT, "There is no face 7.")
+    assert caught.value.field == "faces"
     with pytest.raises(FaceOffError) as caught:
         client.protect(data, Request(FAST, Encoding("BMP")), ignore, 30)
     assert caught.value.reason in (Reason.INVALID_ARGUMENT, Reason.UNSUPPORTED_FORMAT)
@@ -178,6 +180,19 @@ def test_an_upload_begins_with_its_header(address: str, data: bytes) -> None:
         with pytest.raises(FaceOffError, match="begins with the header") as caught:
             upload(address, *parts)
         assert caught.value.reason is Reason.INVALID_ARGUMENT
+
+
+def test_the_field_that_is_not_valid_is_named(address: str, data: bytes) -> None:
+    for header, field in (
+        (protection_pb2.ProtectHeader(strength="extreme"), "strength"),
+        (protection_pb2.ProtectHeader(plan={"epsilon": math.nan}), "plan.epsilon"),
+        (protection_pb2.ProtectHeader(plan={"epsilon": 7.0}), "plan.epsilon"),
+        (protection_pb2.ProtectHeader(plan={"method": 99}), "plan.method"),
+        (protection_pb2.ProtectHeader(views=[99]), "views"),
+    ):
+        with pytest.raises(FaceOffError) as caught:
+            upload(address, protection_pb2.ProtectRequest(header=header), protection_pb2.ProtectRequest(chunk=data))
+        assert (caught.value.reason, caught.value.field) == (Reason.INVALID_ARGUMENT, field)
 
 
 def test_an_upload_of_no_photo(address: str) -> None:
