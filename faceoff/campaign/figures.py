@@ -69,9 +69,9 @@ def curves(
             for number, name in enumerate(names):
                 mine = [line for line in lines if line["victim"] == victim and of(line) == name]
                 _curve(place, mine, value, along, name, number)
-            for number, (height, what) in enumerate(levels(victim)):
+            for number, (level, what) in enumerate(levels(victim)):
                 style = ("--", ":", "-.")[number % 3]
-                place.axhline(height, color=INK, linestyle=style, linewidth=1, alpha=0.7, label=what)
+                place.axhline(level, color=INK, linestyle=style, linewidth=1, alpha=0.7, label=what)
             place.set_title(victim)
             place.set_xlabel(axes[0])
             if bounded:
@@ -86,15 +86,20 @@ def curves(
         return _svg(figure, title)
 
 
+def height(found: Line | None) -> float | None:
+    """A rate's share or a mean's; None where nothing was measured."""
+    return None if found is None else found.get("share", found.get("mean"))
+
+
 def _curve(
     place: Axes, lines: Iterable[Line], value: Value, along: Callable[[Line], float | None], name: str, number: int
 ) -> None:
     points = []
     for line in lines:
         found, x = value(line), along(line)
-        height = None if found is None else found.get("share", found.get("mean"))
-        if found is not None and x is not None and height is not None:
-            points.append((x, height, *_band(found, height)))
+        y = height(found)
+        if found is not None and x is not None and y is not None:
+            points.append((x, y, *_band(found, y)))
     if not points:
         return
     xs, heights, low, high = zip(*sorted(points), strict=True)
@@ -105,11 +110,11 @@ def _curve(
     place.fill_between(xs, low, high, color=colour, alpha=0.15, linewidth=0)
 
 
-def _band(found: Line, height: float) -> tuple[float, float]:
+def _band(found: Line, middle: float) -> tuple[float, float]:
     if "low" in found:
         return found["low"], found["high"]
     error = 1.96 * (found["error"] or 0.0)
-    return height - error, height + error
+    return middle - error, middle + error
 
 
 def _svg(figure: Figure, title: str) -> str:

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from faceoff.campaign import tables
 from faceoff.campaign.config import CROPPED
-from faceoff.campaign.figures import Level, Value, curves
+from faceoff.campaign.figures import Level, Value, curves, height
 from faceoff.campaign.journal import Row
 from faceoff.campaign.tables import Line
 from faceoff.verify.rates import COUNTED
@@ -122,11 +123,14 @@ def _success(masks: Sequence[Line], clean: Sequence[Line], guess: Line) -> Secti
     def targeted(victim: str) -> list[Level]:
         return [(guess["chance"], f"chance: a guess among {guess['labels']}, {guess['chance']:.0%}")]
 
-    figures = _drawn(
-        masks, "Untargeted success", lambda line: line["untargeted"], "alpha", "not the source", untargeted
-    )
-    if any(line["targeted"] for line in masks):
-        figures += _drawn(masks, "Targeted success", lambda line: line["targeted"], "alpha", "is the target", targeted)
+    figures = []
+    for along, against in (("alpha", ""), ("l2", " against the norm")):
+        for name, axis, levels in (
+            ("untargeted", "not the source", untargeted),
+            ("targeted", "is the target", targeted),
+        ):
+            title = f"{name.capitalize()} success{against}"
+            figures += _drawn(masks, title, itemgetter(name), along, axis, levels)
     table = tuple(
         (
             *_what(line),
@@ -171,12 +175,10 @@ def _confidence(masks: Sequence[Line], clean: Sequence[Line]) -> Section:
     def levels(victim: str) -> list[Level]:
         return _confidence_levels(clean, victim)
 
-    def value(line: Line) -> Line:
-        found: Line = line["confidence"]
-        return found
-
-    figures = _drawn(masks, "Confidence against alpha", value, "alpha", "matching confidence", levels)
-    figures += _drawn(masks, "Confidence against the norm", value, "l2", "matching confidence", levels)
+    figures = []
+    for along, against in (("alpha", "alpha"), ("l2", "the norm")):
+        title = f"Confidence against {against}"
+        figures += _drawn(masks, title, itemgetter("confidence"), along, "matching confidence", levels)
     table = tuple(
         (*_what(line), number(line["l2"], ".2f"), number(line["confidence"], ".3f"), number(line["toward_target"], ".3f"),
          str(line["n"]))
@@ -402,7 +404,7 @@ def _drawn(
     figures = []
     names = {"l2": "norm of the change", "alpha": "alpha"}
     for plan, same in _by_title(_first_encoding(masks)):
-        if any(value(line) for line in same):
+        if any(height(value(line)) is not None for line in same):
             caption = f"{title}: {plan}"
             svg = curves(caption, same, _victims(same), value, x, _varied, (names[along], axis), levels)
             figures.append((caption, svg))
@@ -428,10 +430,9 @@ def _confidence_levels(clean: Sequence[Line], victim: str) -> list[Level]:
 
 def _clean_level(clean: Sequence[Line], victim: str, name: str, what: str) -> list[Level]:
     for line in _first_encoding(clean):  # as the curves
-        found = line[name]
-        height = found.get("share", found.get("mean"))
-        if line["victim"] == victim and height is not None:
-            return [(height, what)]
+        level = height(line[name])
+        if line["victim"] == victim and level is not None:
+            return [(level, what)]
     return []
 
 

@@ -240,6 +240,19 @@ def test_a_report_says_the_golden_facts(done: Path, tmp_path: Path) -> None:
     assert untargeted("3.0", "0.0") < untargeted("3.0", "1.0")
 
 
+def test_success_is_drawn_against_alpha_and_the_norm_where_it_was_measured(done: Path) -> None:
+    def drawn(rows: list[Row]) -> list[str]:
+        (section,) = (found for found in sections(MANIFEST, rows, {}) if found.title.startswith("Success"))
+        return [caption.partition(":")[0] for caption, _ in section.figures]
+
+    names = ("Untargeted success", "Targeted success")
+    every = [*names, *(f"{name} against the norm" for name in names)]
+    assert drawn([found for found in load(done)[1] if found["run"] == 0]) == every
+    unranked = [row(photo=photo, alpha=alpha, l2=alpha) | {"rank": None} for photo, alpha in ((0, 1.0), (1, 2.0))]
+    assert drawn(unranked) == []
+    assert drawn([row(), *unranked]) == every[::2]
+
+
 def test_the_page_needs_nothing_from_elsewhere(done: Path, tmp_path: Path) -> None:
     page = report(done, tmp_path)[0].read_text()
     assert not re.findall(r'(?:src|href)="(?!#)', page)
