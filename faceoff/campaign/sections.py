@@ -193,26 +193,23 @@ def _confidence(masks: Sequence[Line], clean: Sequence[Line]) -> Section:
 
 
 def _top(masks: Sequence[Line], clean: Sequence[Line], guess: Line) -> Section | None:
-    """Tables 5 and 6: a row a plan, a column an amplification."""
+    """Tables 5 and 6: a row a plan, a column an amplification; the victim's own rate without a mask and a guess's beside."""
     alphas = sorted({line["alpha"] for line in masks})
+    unmasked = {(line["encoding"], line["victim"]): share(line["top"]) for line in clean}
     rows = []
 
-    def key(line: Line) -> tuple[str, ...]:
+    def key(line: Line) -> tuple[str, str, str, str]:
         return (_title(line), _varied(line), line["encoding"], line["victim"])
 
     for what, same in groupby(sorted(masks, key=key), key):
         cells = {line["alpha"]: share(line["top"]) for line in same}
-        rows.append((*what, *(cells.get(alpha, "-") for alpha in alphas)))
-    rows += [
-        ("clean", "", line["encoding"], line["victim"], share(line["top"]), *[""] * (len(alphas) - 1)) for line in clean
-    ]
-    chance = f"{100 * guess['top']:.1f}"
-    rows.append(("chance", "", "", "", chance, *[""] * (len(alphas) - 1)))
+        masked = (cells.get(alpha, "-") for alpha in alphas)
+        rows.append((*what, unmasked.get(what[2:], "-"), *masked, _percent(guess["top"])))
     words = (
         f"How often the source is still among the nearest {tables.TOP} people, of those that were without a mask: percent with "
         "Wilson's interval and n."
     )
-    header = ("plan", "of", "as", "victim", *(f"alpha {alpha:g}" for alpha in alphas))
+    header = ("plan", "of", "as", "victim", "no mask", *(f"alpha {alpha:g}" for alpha in alphas), "a guess")
     return Section(f"Top-{tables.TOP} recognition (paper Tables 5 and 6)", words, (), header, tuple(rows))
 
 

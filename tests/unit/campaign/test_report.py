@@ -240,6 +240,19 @@ def test_a_report_says_the_golden_facts(done: Path, tmp_path: Path) -> None:
     assert untargeted("3.0", "0.0") < untargeted("3.0", "1.0")
 
 
+def test_what_is_of_no_alpha_stands_under_none() -> None:
+    masks = [row(alpha=1.0, rank=1), row(alpha=4.0, rank=9)]
+    clean = row(Outcome.NOT_TRANSFERRED, line="clean", rank=1, alpha=0.0)
+    (top,) = (found for found in sections(MANIFEST, [*masks, clean], {}) if found.title.startswith("Top-3"))
+    (line,) = (dict(zip(top.header, cells, strict=True)) for cells in top.rows)
+    assert [line[name].partition(" ")[0] for name in ("no mask", "alpha 1", "alpha 4", "a guess")] == [
+        "100.0",
+        "100.0",
+        "0.0",
+        "30.0",
+    ]
+
+
 def test_success_is_drawn_against_alpha_and_the_norm_where_it_was_measured(done: Path) -> None:
     def drawn(rows: list[Row]) -> list[str]:
         (section,) = (found for found in sections(MANIFEST, rows, {}) if found.title.startswith("Success"))
