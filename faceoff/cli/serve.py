@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from faceoff import lifeline
 from faceoff.cli import arguments, exits, output, progress
 from faceoff.cli.parts import Parts
 from faceoff.errors import FaceOffError, Reason
@@ -114,11 +115,11 @@ class House:
             # In a process group of its own: Ctrl-C on the terminal is for us, and we stop the children in order.
             self.children[service.name] = subprocess.Popen(
                 service.arguments,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 process_group=0,
-                env=ALLOCATOR | os.environ,
+                env=ALLOCATOR | os.environ | {lifeline.VARIABLE: "1"},
             )
         end = time.monotonic() + START_SECONDS
         while True:
@@ -142,12 +143,12 @@ class House:
         """End every child, the last first; kill what has not ended in time."""
         end = time.monotonic() + STOP_SECONDS
         for child in reversed(self.children.values()):
-            child.terminate()
-            try:
-                child.wait(max(end - time.monotonic(), 0.1))
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+            with child:
+                child.terminate()
+                try:
+                    child.wait(max(end - time.monotonic(), 0.1))
+                except subprocess.TimeoutExpired:
+                    child.kill()
 
     def _log(self, name: str) -> Path:
         return self.logs / f"{name}.log"

@@ -20,6 +20,7 @@ import prometheus_client
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from faceoff import lifeline
 from faceoff.errors import FaceOffError, Reason
 from faceoff.jobs.settings import bounded
 from faceoff.rpc import errors, logs, metrics, tls, traces
@@ -179,6 +180,7 @@ def run(main: Callable[[], None]) -> None:
     """Run a service's ``main``; a FaceOffError while it starts ends the process with status 1 and says why."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would be photos and keys on a disk
     logs.keep_to_the_list()
+    lifeline.hold()
     try:
         main()
     except FaceOffError as error:

@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 
+from faceoff import lifeline
 from services.modelserver.savedmodel import ServingError
 from services.modelserver.server import RunningServer
 from services.modelserver.settings import parse
@@ -16,6 +17,7 @@ def main() -> int:
     settings = parse()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     log = logging.getLogger("modelserver")
+    lifeline.hold()
     log.info("this is a stand-in for TensorFlow Serving, not the real server")
     try:
         store = Store(settings)

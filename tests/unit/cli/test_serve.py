@@ -101,6 +101,28 @@ def test_signals_stop_every_child(number: int, code: int, tmp_path: Path) -> Non
     assert not any(Path(f"/proc/{pid}").exists() for pid in children)
 
 
+def test_no_child_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
+    code = f"from faceoff import lifeline; lifeline.hold(); {SLEEPER}"
+    command = (sys.executable, "-c", LIVING.format(code=code))
+    with subprocess.Popen(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, stdout=-1, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "Face-Off serves at 127.0.0.1:1\n"
+        children = _children(parent.pid)
+        assert len(children) == 2
+        parent.kill()
+    end = time.monotonic() + 20
+    while any(map(_runs, children)):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def test_a_time_to_live_out_of_range(fakes: Fakes, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["serve", "--ttl", "1"], fakes.parts)
