@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,13 +57,18 @@ def add(commands: Commands) -> None:
         help="the photo before it was protected: its score stands beside, or it is the reference where there is no other",
     )
     whom.add_argument(
-        "--linked", type=Path, nargs="+", default=[], metavar="PHOTO", help="other protected photos of the person"
+        "--linked",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="PHOTO",
+        help="other protected photos of the person (of networks only)",
     )
     whom.add_argument(
         "--candidates",
         type=Path,
         metavar="DIR",
-        help="other people, a sub-folder of photos each: where does the person rank among them?",
+        help="other people, a sub-folder of photos each: where does the person rank among them? (of networks only)",
     )
     whom.add_argument(
         "--top", type=arguments.count, metavar="N", help="with --candidates: among the first N (default: 3)"
@@ -128,15 +134,23 @@ def _ask(options: argparse.Namespace, parts: Parts) -> tuple[list[Verdict], list
     terms = Terms(tuple(references), options.consent, tuple(View) if options.survival else Terms().views)
     progress.note("loading the networks", quiet=options.json)
     comparer = parts.comparer(parts.home, options.victims_file)
-    verdicts, ranks = [], []
-    if references or original:
-        verdicts += comparer.compare(photo, original, options.victims, terms)
+    verdicts, linkage, ranks = [], [], []
     if linked:
-        verdicts += comparer.linked(photo, linked, options.victims)
+        linkage = comparer.linked(photo, linked, options.victims)
     if options.candidates:
         people = gallery.read(options.candidates, parts.detector())
         ranks = comparer.rank(photo, original, people, options.victims, terms)
-    return verdicts, ranks
+    if references or original:  # last, for it may cost money
+        verdicts = comparer.compare(photo, original, options.victims, terms)
+    if linked or options.candidates:
+        _say_who_was_left_out({*(verdict.victim for verdict in linkage), *(rank.victim for rank in ranks)}, options)
+    return [*verdicts, *linkage], ranks
+
+
+def _say_who_was_left_out(asked: Collection[str], options: argparse.Namespace) -> None:
+    """Commercial victims are neither asked for linkage nor for ranks: they would be charged for every photo."""
+    if others := [name for name in dict.fromkeys((*options.victims, *options.consent)) if name not in asked]:
+        progress.note(f"linkage and ranks are of networks only: not of {', '.join(others)}", quiet=False)
 
 
 def _check(options: argparse.Namespace) -> None:

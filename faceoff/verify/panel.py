@@ -83,9 +83,11 @@ class Panel:
         return self._judge(self._case(protected, original, terms), (), victims, terms)
 
     def linked(self, protected: bytes, others: Sequence[bytes], victims: Sequence[str]) -> list[Verdict]:
-        """Whether local victims still tell by other protected photos that they show the same person."""
+        """Whether local victims still tell by other protected photos that they show the same person. Raises INVALID_ARGUMENT
+        where only commercial ones are named."""
+        networks = self._networks(victims)
         case = self._case(protected, None, Terms(tuple(others)))
-        return self._local.judge(replace(case, against=Against.LINKED), self._networks(victims))
+        return self._local.judge(replace(case, against=Against.LINKED), networks)
 
     def rank(
         self,
@@ -95,16 +97,22 @@ class Panel:
         victims: Sequence[str],
         terms: Terms,
     ) -> list[Rank]:
-        """Where local victims rank the person among ``candidates``, other people's faces by name."""
-        case = self._case(protected, original, terms)
-        return self._local.rank(case, candidates, self._networks(victims))
+        """Where local victims rank the person among ``candidates``, other people's faces by name. Raises as ``linked``."""
+        networks = self._networks(victims)
+        return self._local.rank(self._case(protected, original, terms), candidates, networks)
 
     def _case(self, protected: bytes, original: Photo | None, terms: Terms) -> Case:
         return of_photo(self._local.decode(protected), original, terms, self._detector)
 
     def _networks(self, victims: Sequence[str]) -> list[Card]:
         local = [name for name in victims if name not in self._commercial]
-        return self._local.victims(local) if local or not victims else []
+        if victims and not local:
+            raise FaceOffError(
+                Reason.INVALID_ARGUMENT,
+                f"{', '.join(victims)} cannot be asked for linkage or ranks: those are of networks here.",
+                "Name a network among the victims, or no victim at all.",
+            )
+        return self._local.victims(local)
 
     def _judge(self, case: Case, surrogates: Sequence[str], victims: Sequence[str], terms: Terms) -> list[Verdict]:
         asked = [name for name in dict.fromkeys(victims or terms.consent) if name in self._commercial]

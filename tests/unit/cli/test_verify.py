@@ -132,6 +132,16 @@ def test_linkage_and_ranks(photos: Path, fakes: Fakes, capsys: Output) -> None:
     assert [rate["n"] for rate in line["rates"]] == [1]
 
 
+def test_who_is_left_out_of_linkage_and_ranks_is_said(photos: Path, fakes: Fakes, capsys: Output) -> None:
+    command = ["verify", "a.png", "--reference", "b.png", "--linked", "c.png", "--victims-file", "v.yaml"]
+    named = ["--victims", "dlib,azure", "--consent", "azure"]
+    for json_too in ([], ["--json"]):
+        assert main([*command, *named, *json_too], fakes.parts) == 0
+        assert "linkage and ranks are of networks only: not of azure" in capsys.readouterr().err
+    assert main([*command, "--victims", "dlib"], fakes.parts) == 0
+    assert "only" not in capsys.readouterr().err
+
+
 def test_a_rank_that_was_no_better_before_is_no_protection() -> None:
     assert "neither now nor before among the first 3" in rank_words(Rank(0, "dlib", 10, 91, 6, 40, 5, 30), 3)
     assert "still among the first 3" in rank_words(Rank(0, "dlib", 10, 91, 3, 40, 1, 1), 3)
