@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from faceoff.campaign.remembering import Remembering
-from faceoff.errors import FaceOffError, Reason
 from faceoff.networks import catalogue, store
-from faceoff.networks.card import FAR, Card
+from faceoff.networks.card import Card
 from faceoff.networks.home import Home
 from faceoff.rooms import Attacker, Detector, Networks
+from faceoff.verify.scores import check_threshold
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,7 @@ class House:
 def check_victims(names: Iterable[str], house: House) -> None:
     """Raise UNKNOWN_NETWORK, or INVALID_ARGUMENT for a network that has no threshold to judge by."""
     for name in names:
-        if FAR not in house.card(name).thresholds:
-            raise FaceOffError(
-                Reason.INVALID_ARGUMENT,
-                f"{name} has no threshold measured, so it cannot judge.",
-                "Measure one with `faceoff models check` and add it to the card.",
-            )
+        check_threshold(house.card(name))
 
 
 def local_house(home: Home) -> House:

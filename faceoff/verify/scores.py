@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from faceoff.errors import FaceOffError, Reason
 from faceoff.networks.card import FAR, Card
 from faceoff.types import Box, Crop, Float, Outcome
 from faceoff.verify.victims.victim import Answer
@@ -23,6 +24,16 @@ def distance(a: Float, b: Float) -> float:
 def threshold(card: Card) -> float:
     """The distance up to which the card's network says "same person" at FAR 1e-2. Raises KeyError for a card without one."""
     return card.thresholds[FAR]
+
+
+def check_threshold(card: Card) -> None:
+    """Raise INVALID_ARGUMENT for a card whose network has no threshold to judge by."""
+    if FAR not in card.thresholds:
+        raise FaceOffError(
+            Reason.INVALID_ARGUMENT,
+            f"{card.name} has no threshold measured, so it cannot judge.",
+            f"Measure one with `faceoff models thresholds DIR {card.name}` and add it to the card.",
+        )
 
 
 def score(distance: float, threshold: float) -> float:

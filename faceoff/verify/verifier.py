@@ -12,7 +12,7 @@ from faceoff.rooms import Detector, Networks
 from faceoff.types import Against, Crop, Float, Outcome, Photo, Rank, Terms, Verdict, View
 from faceoff.verify.case import Case, faces_in, largest, of_result
 from faceoff.verify.ranks import ranks
-from faceoff.verify.scores import TAU, distance, outcome, score, threshold, today
+from faceoff.verify.scores import TAU, check_threshold, distance, outcome, score, threshold, today
 from faceoff.verify.victims.asking import check_consent
 from faceoff.verify.victims.local import CachedDetector, embed
 
@@ -100,12 +100,7 @@ class LocalVerifier:
                     f"{name} took part in the mask, so it cannot judge it.",
                     "Choose a victim that is not among the surrogates.",
                 )
-            if FAR not in self._cards[name].thresholds:
-                raise FaceOffError(
-                    Reason.INVALID_ARGUMENT,
-                    f"{name} has no threshold measured, so it cannot judge.",
-                    f"Measure one with `faceoff models thresholds DIR {name}` and add it to the card.",
-                )
+            check_threshold(self._cards[name])
         if names:
             return [self._cards[name] for name in dict.fromkeys(names)]
         return [

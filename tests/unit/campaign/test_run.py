@@ -201,6 +201,8 @@ def test_a_victim_that_cannot_judge_is_refused(people: Path, tmp_path: Path, vic
     with pytest.raises(FaceOffError) as caught:
         run(campaign(people, victims={"local": [victim]}), tmp_path, house, quiet=True)
     assert caught.value.reason is reason
+    if victim == "blind":
+        assert "`faceoff models thresholds DIR blind`" in caught.value.hint
     assert not (tmp_path / "rows.jsonl").exists()
 
 
