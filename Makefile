@@ -30,9 +30,12 @@ demo: models ## Protect a real photo and say where it is
 test: models ## Everything the tests need, then the tests
 	$(BIN)/python -m pytest
 
-.PHONY: chaos cluster-tools fairness fuzz
+.PHONY: chaos cluster-tools fairness fuzz grpcurl
 cluster-tools: $(SETUP) ## helm and kubectl for the chart's tests (they skip without)
 	scripts/cluster-tools.sh
+
+grpcurl: $(SETUP) ## grpcurl for the test of its examples, built with Go (two minutes, once)
+	scripts/grpcurl.sh
 
 chaos: $(SETUP) ## Workers and broker killed and stopped at random for five minutes
 	CHAOS_SECONDS=300 $(BIN)/python -m pytest tests/chaos

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,10 +14,8 @@ from faceoff.amplify import LocalAmplifier
 from faceoff.pipeline import Rooms
 from faceoff.testing import BoxDetector, FixedVerifier, NoiseAttacker, picture
 from faceoff.types import Encoding, Photo
+from tests import examples
 from tests.services.house import House, house
-
-ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "api.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -37,42 +32,31 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-
-
-def run(command: list[str], code: str, there: House, folder: Path) -> str:
-    settings = {"HTTP": there.http, "GRPC": there.grpc, "KEY": "none", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        command, input=code, env={**os.environ, **settings}, cwd=folder, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def test_the_page_is_up_to_date() -> None:
-    assert subprocess.run([sys.executable, ROOT / "scripts" / "api.py", "--check"], timeout=120).returncode == 0
+    script = examples.ROOT / "scripts" / "api.py"
+    assert subprocess.run([sys.executable, script, "--check"], timeout=120).returncode == 0
 
 
 def test_python(there: House, folder: Path) -> None:
-    said = run([sys.executable, "-"], "\n".join(blocks("python")), there, folder)
+    said = examples.run((sys.executable, "-"), "\n".join(examples.python()), there.http, there.grpc, folder)
     assert (folder / "protected-at-once.png").read_bytes() == (folder / "protected-later.png").read_bytes()
     assert "fixed transferred 0.2" in said
 
 
 def test_curl(there: House, folder: Path) -> None:
-    code = "\n".join(block for block in blocks("sh") if "grpcurl" not in block)
-    said = run(["bash", "-eu", "-o", "pipefail"], code, there, folder)
+    said = examples.run(examples.BASH, "\n".join(examples.curl()), there.http, there.grpc, folder)
     assert (folder / "protected.png").read_bytes().startswith(b"\x89PNG")
     assert "event: done" in said
     assert '"keys":' in said
 
 
-@pytest.mark.skipif(not shutil.which("grpcurl"), reason="needs grpcurl")
+@examples.needs_grpcurl
 def test_grpcurl(there: House, folder: Path) -> None:
-    create, *others = [block for block in blocks("sh") if "grpcurl" in block and "/Protect\n" not in block]
-    code = f"JOB=$({create.strip()} | sed -n 's/.*operations.\\([0-9a-f]*\\).*/\\1/p')\n"
-    *others, operations = others
-    last = [block for block in others if "DeleteProtection" in block]
-    code += "\n".join([*(block for block in others if block not in last), operations.rsplit("\n", 2)[0], *last])
-    assert "chunk" in run(["bash", "-eu", "-o", "pipefail"], code, there, folder)
+    of = examples.grpcurl()
+    operations = of["DeleteOperation"].rpartition("\n")[0]  # DeleteProtection deletes what it would
+    calls = [of["WatchProtection"], of["GetResult"], operations, of["DeleteProtection"]]
+    code = "\n".join([examples.job(of["CreateProtection"]), *calls])
+    later = examples.photo(examples.run(examples.BASH, code, there.http, there.grpc, folder))
+    at_once = examples.photo(examples.run(examples.BASH, of["Protect"], there.http, there.grpc, folder))
+    assert later.startswith(b"\x89PNG")
+    assert at_once == later
