@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +16,13 @@ from faceoff.cli import arguments, exits, inputs, output, progress
 from faceoff.cli.inputs import SUFFIXES
 from faceoff.cli.parts import Parts, away, key_of
 from faceoff.cli.verdicts import verdict_json
-from faceoff.errors import FaceOffError
+from faceoff.errors import FaceOffError, Reason
 from faceoff.pipeline import Request
 from faceoff.presets import STRENGTHS
 from faceoff.types import Encoding, Priority, Progress, Terms
 
 if TYPE_CHECKING:
-    from faceoff.client import Client, Operation
+    from faceoff.client import Client, Operation, Receipt
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -72,6 +74,25 @@ def add(commands: Commands) -> None:
     result.add_argument("--force", action="store_true", help="replace a file that exists already")
     _action(actions, "cancel", _cancel, "stop a job")
     _action(actions, "delete", _delete, "stop a job and delete its photo, result and key")
+    _add_purge(actions)
+
+
+def _add_purge(actions: Commands) -> None:
+    """For operators: without the tenant's key, at the broker and not at a door."""
+    text = "delete all jobs of a tenant, at the broker itself"
+    parser = actions.add_parser("purge", help=text, description=f"{text[0].upper()}{text[1:]}. Revoke its keys first.")
+    parser.set_defaults(run=lambda options, _: away(lambda: _purge(options)), parser=parser)
+    broker = os.environ.get("FACEOFF_NATS")
+    parser.add_argument(
+        "--nats",
+        required=not broker,
+        default=broker,
+        metavar="URL",
+        help="[FACEOFF_NATS] the broker that keeps the jobs",
+    )
+    parser.add_argument("--tenant", required=True, metavar="NAME", help="whose jobs")
+    parser.add_argument("--json", action="store_true", help="one JSON object per receipt on standard output")
+    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but receipts and errors")
 
 
 def _action(
@@ -177,7 +198,26 @@ def _cancel(options: argparse.Namespace, client: Client) -> int:
 
 
 def _delete(options: argparse.Namespace, client: Client) -> int:
-    receipt = client.delete(options.job)
+    _say_receipt(options, client.delete(options.job))
+    return exits.DONE
+
+
+def _purge(options: argparse.Namespace) -> int:
+    from faceoff.jobs import jetstream
+
+    with closing(jetstream.attach(options.nats)) as jobs:
+        found = jobs.list(options.tenant, sys.maxsize)
+        for operation in found:
+            try:
+                _say_receipt(options, jobs.delete(options.tenant, operation.id))
+            except FaceOffError as error:
+                if error.reason is not Reason.NOT_FOUND:  # its time was over meanwhile
+                    raise
+    progress.note(f"{options.tenant} had {len(found)} jobs.", options.quiet)
+    return exits.DONE
+
+
+def _say_receipt(options: argparse.Namespace, receipt: Receipt) -> None:
     if options.json:
         output.say_json(
             {"id": receipt.id, "deleted": _time(receipt.deleted), "photos": receipt.photos, "keys": receipt.keys}
@@ -186,7 +226,6 @@ def _delete(options: argparse.Namespace, client: Client) -> int:
         output.say(
             f"{receipt.id} deleted at {_time(receipt.deleted)}: {receipt.photos} photos, and {receipt.keys} keys"
         )
-    return exits.DONE
 
 
 def _say(options: argparse.Namespace, operation: Operation) -> None:

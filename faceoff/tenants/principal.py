@@ -19,12 +19,10 @@ _LONGEST_TOKEN = 8192
 
 
 class Scope(StrEnum):
-    """PROTECT is for photos and jobs of one's own tenant, RESEARCH for targets of one's own choice, ADMIN for what concerns all
-    tenants. None includes another."""
+    """PROTECT is for photos and jobs of one's own tenant, RESEARCH for targets of one's own choice. None includes another."""
 
     PROTECT = "protect"
     RESEARCH = "research"
-    ADMIN = "admin"
 
 
 @dataclass(frozen=True)

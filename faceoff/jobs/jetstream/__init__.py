@@ -16,3 +16,8 @@ def connect(url: str, limits: Limits = Limits(), replicas: int = 1) -> Engine:  
     streams of our names or too few others beside it.
     """
     return Engine(JetStreamStore(url, limits, replicas), limits)
+
+
+def attach(url: str) -> Engine:
+    """The engine at streams as others have made them, to look and to delete. Raises as ``connect`` does."""
+    return Engine(JetStreamStore(url, Limits(), None), Limits())

@@ -23,9 +23,11 @@ _FIRST = 60.0  # seconds for everything that there is
 
 
 class JetStreamStore:
-    def __init__(self, url: str, limits: Limits, replicas: int) -> None:
+    """Without ``replicas`` the server's streams are left as they are."""
+
+    def __init__(self, url: str, limits: Limits, replicas: int | None) -> None:
         self._loop = Loop(url)
-        self._configs = streams.configs(limits, replicas)
+        self._configs = streams.configs(limits, replicas) if replicas else []
         try:
             self._loop.connect(self._on_reconnect)
             self._loop.run(self._ensure)

@@ -6,17 +6,27 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from faceoff.amplify import LocalAmplifier
 from faceoff.cli import main
+from faceoff.jobs.core import Engine
+from faceoff.jobs.engine import Limits, State
+from faceoff.jobs.jetstream import connect
 from faceoff.pipeline import Rooms
 from faceoff.testing import BoxDetector, FixedVerifier, NoiseAttacker
+from faceoff.types import Priority
 from tests.services.house import ByName, House, house
+from tests.services.jobs.broker import Broker
+from tests.services.jobs.conftest import broker
 from tests.unit.cli.fakes import photo
+
+__all__ = ["broker"]  # a fixture
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +117,34 @@ def test_ctrl_c_leaves_the_job(run, there: House, album: Path, environment: dict
     assert f"faceoff jobs watch {jobs[-1]} --server {there.grpc}" in said
     code, out, _ = run("cancel", jobs[-1], "--json")
     assert (code, json.loads(out)["state"]) in ((0, "cancelled"), (0, "succeeded"))
+
+
+def test_all_of_a_tenant_is_purged_at_the_broker(
+    broker: Broker, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEOFF_NATS", broker.url)
+    limits = Limits(ttl=100.0)
+    with closing(connect(broker.url, limits)) as jobs:
+        alices = [jobs.submit("alice", Priority.BULK, b"", [b"photo"]).id for _ in range(3)]
+        bobs = jobs.submit("bob", Priority.BULK, b"", [b"photo"]).id
+        lease = jobs.take(5)
+        assert lease
+        lease.succeed(b"", b"result")
+        assert main(["jobs", "purge", "--tenant", "alice", "--json"]) == 0
+        out, err = capsys.readouterr()
+        assert {json.loads(line)["id"] for line in out.splitlines()} == set(alices)
+        assert "alice had 3 jobs" in err
+        assert jobs.get("bob", bobs).state is State.QUEUED
+        assert len(list(jobs._store.blobs.names())) == len(list(jobs._store.secrets.names())) == 1
+        _until_none(jobs)
+    connect(broker.url, limits).close()  # its settings are as they were
+    assert main(["jobs", "purge", "--tenant", "alice"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def _until_none(jobs: Engine) -> None:
+    """A door hears of it."""
+    end = time.monotonic() + 20
+    while jobs.list("alice"):
+        assert time.monotonic() < end
+        time.sleep(0.02)

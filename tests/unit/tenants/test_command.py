@@ -14,15 +14,15 @@ from faceoff.tenants.keys import ApiKeys
 def test_a_keys_life(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "keys.json"
     monkeypatch.setenv("FACEOFF_KEYS", str(file))
-    assert main(["keys", "create", "acme", "--scope", "protect", "--scope", "admin", "--days", "30"]) == 0
+    assert main(["keys", "create", "acme", "--scope", "protect", "--scope", "research", "--days", "30"]) == 0
     said = capsys.readouterr()
     token = said.out.strip()
     assert "only time" in said.err
-    assert ApiKeys(file).check(token).scopes == {"protect", "admin"}
+    assert ApiKeys(file).check(token).scopes == {"protect", "research"}
 
     assert main(["keys", "list", "--json"]) == 0
     row = json.loads(capsys.readouterr().out)
-    assert (row["tenant"], row["state"], row["scopes"]) == ("acme", "live", ["admin", "protect"])
+    assert (row["tenant"], row["state"], row["scopes"]) == ("acme", "live", ["protect", "research"])
     assert main(["keys", "revoke", row["id"]]) == 0
     assert main(["keys", "list"]) == 0
     out = capsys.readouterr().out

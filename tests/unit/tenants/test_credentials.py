@@ -62,8 +62,8 @@ def test_headers_of_any_kind_are_refused_or_read(headers: list[tuple[str, str | 
 def test_a_scope_that_is_missing_is_named() -> None:
     principal = Principal("acme", frozenset({Scope.PROTECT}), "id")
     principal.require(Scope.PROTECT)
-    with pytest.raises(FaceOffError, match="the scope admin") as caught:
-        principal.require(Scope.ADMIN)
+    with pytest.raises(FaceOffError, match="the scope research") as caught:
+        principal.require(Scope.RESEARCH)
     assert caught.value.reason is Reason.PERMISSION_DENIED
 
 

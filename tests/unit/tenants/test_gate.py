@@ -92,7 +92,7 @@ def test_a_change_takes_effect_and_a_mistake_does_not(file: Path, capsys: pytest
     "text",
     [
         "tenants: {Acme: {}}",
-        "tenants: {acme: {scopes: [admin]}}",
+        "tenants: {acme: {scopes: [research]}}",
         'tenants: {acme: {webhook: {url: "http://acme.example", secret_file: s}}}',
         'tenants: {acme: {webhook: {url: "https://me:hunter2@acme.example", secret_file: s}}}',
         "defaults: {rate: 0}",

@@ -90,7 +90,7 @@ def test_claims_and_words_are_the_operators(tmp_path: Path) -> None:
     (tmp_path / "jwks.json").write_text(json.dumps(JWKS))
     changed = {"tenant_claim": "https://x/org", "scope_claim": "roles", "scopes": {"science": "research"}}
     checker = oidc.tokens(OidcSettings.model_validate({**SETTINGS, **changed}), tmp_path)
-    said: dict[str, Any] = {"https://x/org": "lab", "roles": ["science", "faceoff:admin"]}
+    said: dict[str, Any] = {"https://x/org": "lab", "roles": ["science", "faceoff:none"]}
     text = token(**said)
     assert checker.check(text) == Principal("lab", frozenset({Scope.RESEARCH}), "oidc")
 

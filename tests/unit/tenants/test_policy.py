@@ -9,7 +9,7 @@ from faceoff.tenants.policy import check_target, consented_labels
 from faceoff.tenants.principal import Principal, Scope
 from faceoff.types import OWN, Loss, Plan
 
-ANYBODY = Principal("acme", frozenset({Scope.PROTECT, Scope.ADMIN}), "id")
+ANYBODY = Principal("acme", frozenset({Scope.PROTECT}), "id")
 RESEARCHER = Principal("lab", frozenset({Scope.PROTECT, Scope.RESEARCH}), "id")
 POOL = {"ann", "bob"}
 TARGETED = (Loss.TARGET, Loss.HINGE)
