@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from faceoff.attacks.attacker import stack
 from faceoff.campaign.people import Pair, Person
 from faceoff.networks.card import Card
 from faceoff.rooms import Networks
 from faceoff.types import Crop, Float
 from faceoff.verify.scores import distance, threshold
-
-BATCH = 16
+from faceoff.verify.victims.local import embed
 
 
 @dataclass(frozen=True)
@@ -49,12 +47,7 @@ class Judge:
 
     def embed(self, crops: Sequence[Crop]) -> Float:
         """Unit embeddings [B, D] of at least one crop."""
-        parts = []
-        for start in range(0, len(crops), BATCH):
-            images, landmarks = stack(crops[start : start + BATCH])
-            inputs = {"images": images, "landmarks": landmarks}
-            parts.append(self._networks.call(self._card.name, "embed", inputs)["embeddings"])
-        return np.concatenate(parts)
+        return embed(self._networks, self._card.name, crops)
 
     def galleries(self, pair: Pair) -> list[Float]:
         """Everybody's embeddings [G, D]; the photo under attack is in no gallery."""

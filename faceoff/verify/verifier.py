@@ -30,8 +30,7 @@ class Scene:
 
 class LocalVerifier:
     """faceoff.rooms.Verifier over the catalogue's own networks. ``cards`` are the networks that may be victims, ``decode``
-    reads the photos that come in. Every face of every view is embedded in batches, so it is quicker than asking a
-    LocalVictim for each pair."""
+    reads the photos that come in. Every face of every view is embedded in batches."""
 
     def __init__(
         self, networks: Networks, detector: Detector, cards: Sequence[Card], decode: image.Decode = image.decode

@@ -1,4 +1,4 @@
-"""Networks of the catalogue as victims."""
+"""What networks of the catalogue need as victims: embeddings in batches, and a detector that remembers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from faceoff import image
 from faceoff.attacks.attacker import stack
-from faceoff.errors import FaceOffError
-from faceoff.networks.card import Card
 from faceoff.rooms import Detector, Networks
-from faceoff.types import Crop, Float, Outcome, Photo
-from faceoff.verify.scores import distance, score, threshold, today
-from faceoff.verify.victims.victim import Answer, Picture
+from faceoff.types import Crop, Float, Photo
 
 BATCH = 16
 """Crops a call of a network."""
@@ -73,36 +68,3 @@ class CachedDetector:
                     self._forget_in(shown - over)
                     return
                 self._found.popitem(last=False)
-
-
-class LocalVictim:
-    """faceoff.verify.victims.victim.Victim over a network of the catalogue whose card has a threshold at FAR. Its own figures
-    are l2 distances between unit embeddings. Give victims of one house one CachedDetector. ``decode`` reads the pictures."""
-
-    def __init__(self, networks: Networks, detector: Detector, card: Card, decode: image.Decode = image.decode) -> None:
-        self._networks = networks
-        self._decode = decode
-        self._detector = detector
-        self._card = card
-
-    @property
-    def name(self) -> str:
-        return self._card.name
-
-    def compare(self, reference: Picture, probe: Picture) -> Answer:
-        version = ""
-        try:
-            version = self._networks.version(self.name)
-            known, face = self._largest(reference), self._largest(probe)
-            if known is None or face is None:
-                missing = Outcome.NO_FACE_REFERENCE if known is None else Outcome.NO_FACE_PROTECTED
-                return Answer(None, missing, version, today())
-            away = distance(*embed(self._networks, self.name, [known, face]))
-        except FaceOffError as error:
-            return Answer(None, Outcome.ERROR, version, today(), note=error.message)
-        limit = threshold(self._card)
-        return Answer(score(away, limit), None, version, today(), away, limit)
-
-    def _largest(self, picture: Picture) -> Crop | None:
-        found = self._detector.detect(self._decode(picture.data, max_bytes=len(picture.data)))
-        return found[0] if found else None
