@@ -34,7 +34,7 @@ def in_memory(limits: Limits = Limits()) -> Engine:  # noqa: B008  (frozen)
 
 
 class Engine:
-    """Jobs over a store. The board is only kept by an engine that is asked as a door is: a worker's has none."""
+    """Jobs over a store."""
 
     def __init__(self, store: Store, limits: Limits) -> None:
         self._store = store
@@ -183,7 +183,7 @@ class Engine:
 
     @property
     def _board(self) -> Board:
-        """Kept from the first time it is needed: a worker never does."""
+        """Kept from the first time it is needed: to take and finish jobs does not, to sweep and to count does."""
         with self._known_lock:
             if self._known is None:
                 board = Board(self._limits)
