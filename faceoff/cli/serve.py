@@ -202,6 +202,7 @@ def services(address: str, modelserver: str | None, parts: Parts, door: Sequence
             "--port",
             modelserver.rpartition(":")[2],
             "--enable_grpc_healthcheck_service",
+            "--enable_model_warmup=false",  # on one machine nobody gains by waiting before the first photo
         )
         children.append(_service("modelserver", flags, modelserver, parts))
     networks = ("--model-server", modelserver)

@@ -44,9 +44,10 @@ def build(cards: Sequence[Card], home: Home, options: BuildOptions | None = None
     # TensorFlow takes seconds to import: only a build needs it.
     import tensorflow as tf
 
-    from faceoff.attacks.export import export
+    from faceoff.attacks.export import export, first_calls
     from faceoff.networks.importers import load
     from faceoff.networks.sets import NetworkSet
+    from faceoff.rpc import warmup
 
     network = NetworkSet([(card, load(home.weights(card), card)) for card in cards], options)
     folder = home.model(name, latest + 1)
@@ -56,6 +57,8 @@ def build(cards: Sequence[Card], home: Home, options: BuildOptions | None = None
             unfinished.parent.mkdir(parents=True, exist_ok=True)
             try:
                 export(network, unfinished)
+                if len(cards) > 1:  # one alone is a victim as a rule, and nobody computes masks on it
+                    warmup.write(unfinished, name, first_calls(network))
             except tf.errors.ResourceExhaustedError as error:  # TensorFlow's word for a full disk
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
             (unfinished / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from faceoff.networks.session import ModelSession, Signature
+from faceoff.rpc import warmup
 from faceoff.rpc.serving import INT32_MAX, decode
 
-WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
 MOST_WARM_UPS = 1000
 DEFAULT_SIGNATURE = "serving_default"
 
@@ -37,8 +37,8 @@ class SavedModel:
         self._session = ModelSession(folder)
         self.definitions = self._session.definitions
         try:
-            if warm_up and (folder / WARM_UP).exists():
-                self._warm_up(folder / WARM_UP)
+            if warm_up and (folder / warmup.FILE).exists():
+                self._warm_up(folder / warmup.FILE)
         except BaseException:
             self.close()
             raise

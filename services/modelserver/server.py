@@ -62,8 +62,8 @@ class RunningServer:
 
 
 def start(store: Path, port: int = 0) -> RunningServer:
-    """A model server in this process over every model of a folder; returns when it answers."""
-    settings = Settings(store=store, port=port)
+    """A model server in this process over every model of a folder; returns when it answers. Nothing is warmed up."""
+    settings = Settings(store=store, port=port, enable_model_warmup=False)
     models = Store(settings)
     models.start()
     return RunningServer(settings, models)

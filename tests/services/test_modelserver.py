@@ -31,6 +31,9 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfigList, ModelServerConfig
 
+from faceoff.attacks import export
+from faceoff.networks.session import ModelSession
+from faceoff.rpc import warmup
 from faceoff.rpc.serving import CHANNEL_OPTIONS, decode
 from services.modelserver import RunningServer
 from services.modelserver.savedmodel import ServingError
@@ -38,6 +41,7 @@ from services.modelserver.servicer import Models
 from services.modelserver.settings import Settings, parse, single
 from services.modelserver.store import Store
 from tests.services.tiny_networks import ONES, put, request
+from tests.unit import tiny
 
 AVAILABLE, END = ModelVersionStatus.AVAILABLE, ModelVersionStatus.END
 Code = grpc.StatusCode
@@ -434,6 +438,22 @@ class TestReload:
 
 
 class TestWarmUp:
+    def test_a_sets_own_records_are_replayed_before_it_serves(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        network, folder = tiny.network_set("a", "b"), tmp_path / "a+b" / "1"
+        export.export(network, folder)
+        warmup.write(folder, "a+b", export.first_calls(network))
+        ran: list[str] = []
+        run = ModelSession.run
+        monkeypatch.setattr(
+            ModelSession, "run", lambda session, name, *more: ran.append(name) or run(session, name, *more)
+        )
+        server, store = serve(store=tmp_path)
+        with server:
+            assert [state for _, state, _ in store.status(request("a+b", {}).model_spec)] == [AVAILABLE]
+            assert ran == ["embed", "pgd_steps"]
+
     @pytest.mark.parametrize(("records", "ready"), [(2, True), (1001, False)])
     def test_at_most_a_thousand_records(self, tmp_path: Path, records: int, ready: bool) -> None:
         folder = put(tmp_path, "m", 1)

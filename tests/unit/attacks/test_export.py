@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from faceoff.attacks import export
 from faceoff.attacks.attacker import LocalAttacker
+from faceoff.attacks.task import CHUNK
 from faceoff.networks.session import ModelSession
+from faceoff.presets import STRENGTHS
 from faceoff.types import Array, Method
 from tests.unit import tiny
 from tests.unit.attacks.test_attacker import ROWS, ignore
@@ -58,3 +61,23 @@ def test_signature_agrees_with_the_function(exported: Exported, method: Method) 
     )
     for ours, theirs in zip(here, there, strict=True):
         np.testing.assert_allclose(ours.delta, theirs.delta, atol=1e-4)
+
+
+def test_first_calls_are_those_of_an_attack() -> None:
+    """Those that a server makes before it serves: the same graphs, outputs and shapes, or it would have compiled in vain."""
+    asked: list[Any] = []
+
+    class Asked(tiny.TinyNetworks):
+        def call(self, model: str, signature: str, inputs: Mapping[str, Array], *more: Any) -> dict[str, Array]:
+            asked.append((signature, {name: (value.dtype, value.shape) for name, value in inputs.items()}, more[0]))
+            return super().call(model, signature, inputs, *more)
+
+    networks = Asked("a", "b")
+    plan = replace(STRENGTHS["balanced"], surrogates=("a", "b"), iterations=CHUNK)
+    LocalAttacker(networks, networks.card).attack(tiny.crops(1), plan, ignore)
+    made = [
+        (call.signature, {n: (v.dtype, (1, *np.shape(v))) for n, v in call.inputs.items()}, call.outputs)
+        for call in export.first_calls(networks.network)
+    ]
+    assert made == asked[: len(made)]
+    assert {signature for signature, *_ in asked} == {signature for signature, *_ in made}

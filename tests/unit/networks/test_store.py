@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from faceoff.networks.home import Home
 from faceoff.networks.local import LocalNetworks
 from faceoff.networks.options import BuildOptions, Precision
 from faceoff.networks.sets import set_name
+from faceoff.rpc import warmup
 from faceoff.types import Array, Plan
 from tests.unit import tiny
 
@@ -66,6 +68,14 @@ def test_a_users_network_becomes_a_model_once(home: Home) -> None:
     store.build([card], home)
     assert (home.model("mine", 1) / "saved_model.pb").stat().st_mtime_ns == stamp
     assert np.linalg.norm(embedding(home)) == pytest.approx(1, abs=1e-5)
+
+
+def test_only_a_set_to_compute_masks_on_has_warm_up_records(home: Home) -> None:
+    (home.cards / "yours.toml").write_text(CARD)
+    cards = [catalogue.card(name, home) for name in ("mine", "yours")]
+    shutil.copytree(home.weights(cards[0]).parent, home.weights(cards[1]).parent)
+    for built, there in ((cards[:1], False), (cards, True)):
+        assert (home.model(store.build(built, home), 1) / warmup.FILE).exists() == there
 
 
 def test_other_weights_become_a_higher_version(home: Home) -> None:
