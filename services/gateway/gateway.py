@@ -34,7 +34,6 @@ from services.gateway.worker import work
 
 NAME = "faceoff.v1.ProtectionService"
 WORKER = "faceoff.worker"
-_CALLS = 64  # at once: most of them wait for a photo that others compute
 _AT_ONCE = 8  # photos that no queue holds back: they take calls of the rooms beside the workers' own, which have 16
 
 
@@ -54,14 +53,14 @@ def opened(
     door = Door(jobs, gate, accounts, measuring, rooms, settings.largest)
     worker = Worker(jobs, work(rooms, measuring, pool), settings.workers, settings.server.grace)
 
-    places, at_once = Places(_CALLS), Places(_AT_ONCE, _AT_ONCE // 2)
+    places, at_once = Places(settings.server.calls), Places(_AT_ONCE, _AT_ONCE // 2)
 
     def add(server: Any) -> None:
         add_ProtectionServiceServicer_to_server(ProtectionServicer(door, rooms, pool, places, at_once), server)
         add_OperationsServicer_to_server(OperationsServicer(door, places), server)
 
     # Certificates are for the rooms: users have none, and their encryption ends before this door.
-    limits = replace(settings.server, calls=_CALLS, tls=None)
+    limits = replace(settings.server, tls=None)
     with ExitStack() as stack:
         figures = jobs.collector()
         REGISTRY.register(figures)

@@ -18,6 +18,9 @@ from faceoff.tenants import gate
 MESSAGE_LIMIT = 4 * 1024 * 1024
 """Photos come and go in chunks of at most 1 MiB."""
 
+CALLS = 64
+"""Over gRPC at once: most of them wait for a photo that others compute."""
+
 ROOMS = {"detector": 50051, "attacker": 50052, "amplifier": 50053, "verifier": 50054}
 
 _MEGA = 1_000_000
@@ -55,7 +58,7 @@ class Settings:
 def parse(arguments: Sequence[str] | None = None) -> Settings:
     """A wrong command line ends the process with status 2, as argparse does."""
     parser = argparse.ArgumentParser(prog="python -m services.gateway", description="The door: protects photos.")
-    server.add_arguments(parser, port=50050)
+    server.add_arguments(parser, port=50050, calls=CALLS)
     for room, port in ROOMS.items():
         variable = f"FACEOFF_{room.upper()}"
         default = os.environ.get(variable, f"127.0.0.1:{port}")

@@ -28,7 +28,7 @@ from services.attacker.servicer import AttackerServicer
 from services.detector.servicer import DetectorServicer
 from services.gateway.gateway import NAME, opened
 from services.gateway.measuring import Decode
-from services.gateway.settings import MESSAGE_LIMIT, Largest, Settings
+from services.gateway.settings import CALLS, MESSAGE_LIMIT, Largest, Settings
 from services.verifier.servicer import VerifierServicer
 
 
@@ -63,10 +63,11 @@ def house(
     jobs: Jobs | None = None,
     listen: str = "127.0.0.1:0",
     decode: Decode = image.decode,
+    calls: int = CALLS,
 ) -> Iterator[House]:
     """A gateway whose photos are protected in ``rooms``; ``jobs`` outlive it."""
     settings = Settings(
-        server.Settings(listen, grace=1.0, message_limit=MESSAGE_LIMIT),
+        server.Settings(listen, calls=calls, grace=1.0, message_limit=MESSAGE_LIMIT),
         *("", "", "", ""),
         http="127.0.0.1:0",
         workers=workers,

@@ -31,7 +31,7 @@ from faceoff.testing import BoxDetector, FixedVerifier, NoiseAttacker
 from faceoff.types import Plan, Progress
 from faceoff.v1 import protection_pb2
 from faceoff.v1.protection_pb2_grpc import ProtectionServiceStub
-from services.gateway import gateway, upload, web
+from services.gateway import upload, web
 from services.gateway.accounts import Accounts
 from services.gateway.door import Door
 from services.gateway.measuring import Measuring
@@ -146,10 +146,9 @@ def test_a_silent_stream_is_kept_alive(rooms: Rooms, photo: bytes, monkeypatch: 
         httpx2.delete(f"{there.http}{place}", headers=ALICE)
 
 
-def test_no_tenant_takes_all_calls(rooms: Rooms, photo: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway, "_CALLS", 4)
+def test_no_tenant_takes_all_calls(rooms: Rooms, photo: bytes) -> None:
     with ExitStack() as stack:
-        there = stack.enter_context(house(lambda _: rooms, ByName(), workers=0))
+        there = stack.enter_context(house(lambda _: rooms, ByName(), workers=0, calls=4))
         alice, bob = (stack.enter_context(closing(Client(there.grpc, name))) for name in ("alice", "bob"))
         job = alice.submit(photo, Request(Plan()))
         watches = [alice.watch(job.id) for _ in range(4)]  # they end with the client

@@ -16,7 +16,7 @@ from faceoff.jobs.engine import Limits
 from faceoff.pipeline import Rooms
 from faceoff.testing import BoxDetector, FixedVerifier, NoiseAttacker, picture
 from faceoff.types import Encoding, Photo, Plan, Terms
-from services.gateway.settings import Largest, parse
+from services.gateway.settings import CALLS, Largest, parse
 from tests.services.house import ByName, House, house
 
 
@@ -32,7 +32,10 @@ def test_options_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     queue = ["--max-jobs", "70", "--max-jobs-megabytes", "10", "--max-tenant-megabytes", "1.5"]
     photo = ["--max-megabytes", "2.5", "--max-megapixels", "12"]
     monkeypatch.setenv("FACEOFF_NATS_REPLICAS", "3")
+    assert parse([]).server.calls == CALLS
+    monkeypatch.setenv("FACEOFF_CALLS", "20")
     settings = parse(["--tries", "5", *queue, *photo])
+    assert settings.server.calls == 20
     assert settings.limits == Limits(70, 10_000_000, 7, 1_500_000, ttl=600.0, tries=5)
     assert settings.largest == Largest(2_500_000, 12_000_000)
     assert settings.replicas == 3
