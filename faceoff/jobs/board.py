@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from faceoff.errors import FaceOffError, Reason
 from faceoff.jobs import metrics
@@ -42,7 +42,7 @@ class Board:
         self._ends: deque[float] = deque()
         self._ended: dict[str, Record] | None = None  # since it was asked last; None: nobody asks
 
-    def apply(self, key: str, revision: int, value: bytes | None) -> None:
+    def apply(self, key: str, revision: int, value: bytes | None, last: str = "") -> None:
         with self._changed:
             before, known = self._records.get(key, (None, 0))
             if revision <= known:
@@ -50,9 +50,11 @@ class Board:
             record = Record.load(value) if value is not None else None
             self._count(before, -1)
             self._count(record, 1)
-            if record and record.state.terminal and not (before and before.state.terminal):
+            # Of a job that was deleted right after its end, only the deletion may be seen.
+            ended = replace(before, state=State(last)) if before and last else record
+            if ended and ended.state.terminal and not (before and before.state.terminal):
                 if self._ended is not None:
-                    self._ended[key] = record
+                    self._ended[key] = ended
                 if before:
                     self._ends.append(time.monotonic())
             if record:

@@ -313,7 +313,7 @@ class Engine:
             entry = self._store.repeats.read(record.repeat)
             if entry and json.loads(entry.value)["id"] == record.id:
                 self._store.repeats.erase(record.repeat)
-        self._store.operations.erase(record.key)
+        self._store.operations.erase(record.key, record.state)
         self._board.drop(record.key)
         return sum(keys for keys, _ in counts), sum(photos for _, photos in counts)
 

@@ -205,8 +205,7 @@ class Jobs(Protocol):
         """How the job has ended, if it has."""
 
     def ends(self) -> Sequence[End]:
-        """The jobs that have ended since this was asked last, here or elsewhere; the first time, all that there are. Of a job
-        that is deleted within moments of its end, another process may not hear."""
+        """The jobs that have ended since this was asked last, here or elsewhere; the first time, all that there are."""
 
     def overdue(self) -> Sequence[End]:
         """The jobs that have ended and whose tenants nobody tells."""

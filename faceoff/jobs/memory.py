@@ -34,12 +34,12 @@ class Table:
             entry = self._entries.get(key)
             return self._write(key, value) if entry and entry.revision == revision else None
 
-    def erase(self, key: str) -> bool:
+    def erase(self, key: str, last: str = "") -> bool:
         with self._lock:
             if self._entries.pop(key, None) is None:
                 return False
             if self._follower:
-                self._follower.apply(key, next(self._revisions), None)
+                self._follower.apply(key, next(self._revisions), None, last)
             return True
 
     def names(self) -> Iterable[str]:

@@ -26,8 +26,8 @@ class Table(Protocol):
     def replace(self, key: str, value: bytes, revision: int) -> int | None:
         """The new revision, or None when ``revision`` is no longer the newest: nothing is written then."""
 
-    def erase(self, key: str) -> bool:
-        """Remove the value for good; whether there was one."""
+    def erase(self, key: str, last: str = "") -> bool:
+        """Remove the value for good; whether there was one. ``last`` is what whoever follows is told of it."""
 
     def names(self) -> Iterable[str]: ...
 
@@ -79,8 +79,8 @@ class Queue(Protocol):
 
 
 class Follower(Protocol):
-    def apply(self, key: str, revision: int, value: bytes | None) -> None:
-        """An operation was written, or erased (None)."""
+    def apply(self, key: str, revision: int, value: bytes | None, last: str = "") -> None:
+        """An operation was written, or erased (None) in the state ``last``."""
 
     def clear(self) -> None:
         """The table was lost; what it has now comes next."""

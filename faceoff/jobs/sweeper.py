@@ -1,4 +1,4 @@
-"""Gives up and deletes what has expired, from time to time. Every door runs one; that several do is no harm."""
+"""Gives up and deletes what has expired, from time to time. Every door and worker runs one; that several do is no harm."""
 
 from __future__ import annotations
 

@@ -17,15 +17,17 @@ from faceoff.jobs.store import Entry
 _STALE = (10071, 10164)  # wrong last sequence
 _NO_MORE = ("204", "404")  # the end of a batch, nothing newer
 _BATCH = 256  # changes in one answer
+_LAST = "Faceoff-Last"
 _MARKER = 3600  # seconds for which whoever follows may have been away and still hear of a deletion
 
 
 class Change(NamedTuple):
-    """``value`` is None for an erasure."""
+    """``value`` is None for an erasure, of which ``last`` was said."""
 
     key: str
     revision: int
     value: bytes | None
+    last: str
 
 
 class Bucket:
@@ -45,8 +47,8 @@ class Bucket:
     def replace(self, key: str, value: bytes, revision: int) -> int | None:
         return self._loop.run(lambda: self._replace(key, value, revision))
 
-    def erase(self, key: str) -> bool:
-        return self._loop.run(lambda: self._erase(key))
+    def erase(self, key: str, last: str = "") -> bool:
+        return self._loop.run(lambda: self._erase(key, last))
 
     def names(self) -> Iterable[str]:
         info = self._loop.run(lambda: self._loop.stream.stream_info(self._stream, subjects_filter=f"{self._prefix}>"))
@@ -71,7 +73,7 @@ class Bucket:
                     raise NoRespondersError
                 key = headers["Nats-Subject"].removeprefix(self._prefix)
                 value = None if "KV-Operation" in headers else message.data
-                changes.append(Change(key, int(headers["Nats-Sequence"]), value))
+                changes.append(Change(key, int(headers["Nats-Sequence"]), value, headers.get(_LAST, "")))
         finally:
             await answers.unsubscribe()
 
@@ -100,11 +102,11 @@ class Bucket:
                 return None
             raise
 
-    async def _erase(self, key: str) -> bool:
+    async def _erase(self, key: str, last: str) -> bool:
         entry = await self._read(key)
         while entry:
             if self._marked:
-                headers = {"KV-Operation": "PURGE", Header.ROLLUP.value: "sub"}
+                headers = {"KV-Operation": "PURGE", Header.ROLLUP.value: "sub", _LAST: last}
                 await self._loop.stream.publish(self._prefix + key, headers=headers, msg_ttl=_MARKER)
                 return True
             try:

@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +94,38 @@ def test_two_doors_see_the_same(broker: Broker) -> None:
     assert [job.id for job in other.list("ann", 1, page.position)] == [jobs[1]], "the other goes on where one ended"
     one.close()
     other.close()
+
+
+def test_an_end_is_heard_of_also_where_only_the_deletion_is_seen(broker: Broker) -> None:
+    with closing(connect(broker.url, LIMITS)) as one, closing(connect(broker.url, LIMITS)) as other:
+        assert other.ends() == []
+        job = one.submit("ann", Priority.BULK, b"", [b"p"], account="bill").id
+        _until(lambda: [known.id for known in other.list("ann")] == [job])
+        since, behind, held = other._store.operations.since, threading.Event(), threading.Event()  # type: ignore[attr-defined]
+
+        async def wait(revision: int) -> object:
+            while not held.is_set():
+                behind.set()
+                await asyncio.sleep(0.01)
+            return await since(revision)
+
+        other._store.operations.since = wait  # type: ignore[attr-defined]
+        assert behind.wait(10)
+        lease = one.take(5)
+        assert lease
+        lease.succeed(b"", b"result")
+        one.delete("ann", job)
+        held.set()
+        _until(lambda: not other.list("ann"))
+        (end,) = other.ends()
+        assert (end.operation.id, end.operation.has_result, end.operation.account) == (job, True, "bill")
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_many_changes_at_once(broker: Broker) -> None:
