@@ -188,7 +188,7 @@ def test_the_field_that_is_not_valid_is_named(address: str, data: bytes) -> None
         (protection_pb2.ProtectHeader(plan={"epsilon": math.nan}), "plan.epsilon"),
         (protection_pb2.ProtectHeader(plan={"epsilon": 7.0}), "plan.epsilon"),
         (protection_pb2.ProtectHeader(plan={"method": 99}), "plan.method"),
-        (protection_pb2.ProtectHeader(views=[99]), "views"),
+        (protection_pb2.ProtectHeader(views=[99]), "views"),  # type: ignore[list-item]
     ):
         with pytest.raises(FaceOffError) as caught:
             upload(address, protection_pb2.ProtectRequest(header=header), protection_pb2.ProtectRequest(chunk=data))
