@@ -35,7 +35,8 @@ from faceoff.attacks import export
 from faceoff.networks.session import ModelSession
 from faceoff.rpc import warmup
 from faceoff.rpc.serving import CHANNEL_OPTIONS, decode
-from services.modelserver import RunningServer
+from faceoff.types import Array
+from services.modelserver import RunningServer, savedmodel
 from services.modelserver.savedmodel import ServingError
 from services.modelserver.servicer import Models
 from services.modelserver.settings import Settings, parse, single
@@ -445,10 +446,13 @@ class TestWarmUp:
         export.export(network, folder)
         warmup.write(folder, "a+b", export.first_calls(network))
         ran: list[str] = []
-        run = ModelSession.run
-        monkeypatch.setattr(
-            ModelSession, "run", lambda session, name, *more: ran.append(name) or run(session, name, *more)
-        )
+
+        class Session(ModelSession):
+            def run(self, signature: str, *more: Any) -> dict[str, Array]:
+                ran.append(signature)
+                return super().run(signature, *more)
+
+        monkeypatch.setattr(savedmodel, "ModelSession", Session)
         server, store = serve(store=tmp_path)
         with server:
             assert [state for _, state, _ in store.status(request("a+b", {}).model_spec)] == [AVAILABLE]
