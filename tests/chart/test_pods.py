@@ -146,7 +146,12 @@ def test_without_a_broker_there_is_one_gateway_that_works_itself() -> None:
     assert deployments["gateway"]["spec"]["strategy"] == {"type": "Recreate"}
     assert "--workers=0" not in server_of("gateway", sets=sets)["args"]
     assert "gateway" not in kinds("HorizontalPodAutoscaler", "values.yaml", sets)
-    assert "worker" in kinds("Deployment", "values.yaml", ("nats.enabled=false", "nats.urlSecret=broker"))
+
+
+def test_another_broker_keeps_jobs_on_as_many_servers_as_everybody_says() -> None:
+    sets = ("nats.enabled=false", "nats.urlSecret=broker", "nats.urlReplicas=3")
+    for component in ("gateway", "worker"):
+        assert {"name": "FACEOFF_NATS_REPLICAS", "value": "3"} in server_of(component, sets=sets)["env"]
 
 
 def test_the_ledger_of_spending_is_one_verifiers() -> None:
