@@ -9,16 +9,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "api.md").read_text()
 BASH = ("bash", "-eu", "-o", "pipefail")
 
 _PATH = f"{ROOT / '.venv' / 'tools'}{os.pathsep}{os.environ['PATH']}"
-needs_grpcurl = pytest.mark.skipif(
-    not shutil.which("grpcurl", path=_PATH), reason="needs grpcurl: make grpcurl, or on the PATH"
-)
+GRPCURL = shutil.which("grpcurl", path=_PATH)
 
 
 def python() -> list[str]:

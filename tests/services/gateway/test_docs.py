@@ -50,7 +50,7 @@ def test_curl(there: House, folder: Path) -> None:
     assert '"keys":' in said
 
 
-@examples.needs_grpcurl
+@pytest.mark.skipif(not examples.GRPCURL, reason="needs grpcurl: make grpcurl, or on the PATH")
 def test_grpcurl(there: House, folder: Path) -> None:
     of = examples.grpcurl()
     operations = of["DeleteOperation"].rpartition("\n")[0]  # DeleteProtection deletes what it would
