@@ -260,8 +260,8 @@ def test_requests_at_once_have_a_bound(
         assert refused.headers["retry-after"] == "2"
         assert refused.headers["x-content-type-options"] == "nosniff"
         assert http.get("/healthz").status_code == 200
-        logged = ""
-        while logged.count('"method": "http/none", "code": "503"') < 2:  # counted, then logged, once the answer is under way
+        logged = ""  # as is what was counted, once the answer is under way
+        while logged.count('"method": "http/none", "code": "503"') < 2:
             time.sleep(0.02)
             logged += capfd.readouterr().err
         assert counted() == before + 2
