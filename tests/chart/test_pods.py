@@ -154,6 +154,17 @@ def test_another_broker_keeps_jobs_on_as_many_servers_as_everybody_says() -> Non
         assert {"name": "FACEOFF_NATS_REPLICAS", "value": "3"} in server_of(component, sets=sets)["env"]
 
 
+def test_rooms_have_memory_for_as_many_of_the_largest_photos_as_they_take_at_once() -> None:
+    """Peaks in MiB at 24 megapixels (docs/operations.md): of one call, of each more, and of the two decoding processes."""
+    for name, one, more in (("detector", 1298, 722), ("amplifier", 987, 655), ("verifier", 1574, 747)):
+        server = server_of(name)
+        (calls,) = [int(arg.removeprefix("--calls=")) for arg in server["args"] if arg.startswith("--calls=")]
+        limit = 1024 * int(server["resources"]["limits"]["memory"].removesuffix("Gi"))
+        assert (one + (calls - 1) * more) * 25 / 24 + 2 * 230 <= limit, name
+    for name in ("gateway", "worker"):
+        assert "--max-megapixels=25" in server_of(name)["args"]
+
+
 def test_the_ledger_of_spending_is_one_verifiers() -> None:
     verifier = kinds("Deployment", "values.yaml", EVERYTHING)["verifier"]["spec"]
     assert (verifier["replicas"], verifier["strategy"]) == (1, {"type": "Recreate"})
