@@ -73,7 +73,7 @@ def add(commands: Commands) -> None:
     goal.add_argument(
         "--targets", type=Path, metavar="DIR",
         help="lead away from the own face towards the people of DIR (a sub-folder of photos each, of people who agreed to it): "
-        "stronger",
+        "the nearest person is more often another, but the own face is not left as far behind",
     )  # fmt: skip
     look.add_argument(
         "--loss",
