@@ -121,11 +121,12 @@ class Engine:
         return self._unsealed(name, self._store.blobs.get, name)
 
     def cancel(self, tenant: str, job: str) -> Operation:
-        return self._settle(tenant, job, Record.cancelled).operation()
+        return self._settle(tenant, job, Record.cancelled)[0].operation()
 
-    def delete(self, tenant: str, job: str) -> Receipt:
-        record = self._settle(tenant, job, Record.cancelled)
-        keys, photos = self._remove(record)
+    def delete(self, tenant: str, job: str, ended: Callable[[], None] = lambda: None) -> Receipt:
+        record, *counts = self._settle(tenant, job, Record.cancelled)
+        ended()
+        keys, photos = map(sum, zip(counts, self._remove(record), strict=True))
         return Receipt(job, time.time(), photos, keys)
 
     def end(self, tenant: str, job: str) -> End | None:
@@ -161,7 +162,7 @@ class Engine:
         expired = self._board.expired(time.time())
         for record in expired:
             try:
-                settled = self._settle(record.tenant, record.id, _expired)
+                settled, *_ = self._settle(record.tenant, record.id, _expired)
                 if settled.expires <= time.time():
                     self._remove(settled)
             except FaceOffError as error:
@@ -293,17 +294,17 @@ class Engine:
         except FaceOffError:
             return ()
 
-    def _settle(self, tenant: str, job: str, end: Callable[[Record, float], Record]) -> Record:
-        """The job in its terminal state: the one it has, or else the one that ``end`` gives it, given when it is to expire."""
+    def _settle(self, tenant: str, job: str, end: Callable[[Record, float], Record]) -> tuple[Record, int, int]:
+        """The job in its terminal state, the one it has, or else the one that ``end`` gives it, given when it is to expire; and
+        how many keys and blobs its end has destroyed now."""
         while True:
             record, revision = self._read(tenant, job)
             if record.state.terminal:
-                return record
+                return record, 0, 0
             wanted = end(record, time.time() + self._limits.ttl)
             if self._store.operations.replace(record.key, wanted.dump(), revision):
                 metrics.observe_end(wanted)
-                destroy(self._store, input_name(wanted))
-                return wanted
+                return wanted, *destroy(self._store, input_name(wanted))
 
     def _remove(self, record: Record) -> tuple[int, int]:
         """Destroy everything of a job; how many keys and blobs that were. Keys go first: what is left over cannot be read."""

@@ -8,7 +8,7 @@ idempotency key."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -198,8 +198,9 @@ class Jobs(Protocol):
     def cancel(self, tenant: str, job: str) -> Operation:
         """End a job that waits or runs and destroy its photos; a job that has ended stays as it is."""
 
-    def delete(self, tenant: str, job: str) -> Receipt:
-        """Cancel the job if need be and remove everything of it."""
+    def delete(self, tenant: str, job: str, ended: Callable[[], None] = lambda: None) -> Receipt:
+        """Cancel the job if need be and remove everything of it. ``ended`` is called in between: the job has ended, and what is
+        known of it is still there."""
 
     def end(self, tenant: str, job: str) -> End | None:
         """How the job has ended, if it has."""

@@ -141,8 +141,7 @@ class Door:
         return after
 
     def delete(self, caller: Principal, job: str) -> Receipt:
-        self.cancel(caller, job)
-        return self.jobs.delete(caller.tenant, job)
+        return self.jobs.delete(caller.tenant, job, lambda: self.accounts.ended(caller.tenant, job))
 
 
 def _check_key(idempotency_key: str) -> None:

@@ -85,6 +85,18 @@ def test_deletion_leaves_nothing(engine: Engine) -> None:
     assert not [*store.blobs.names(), *store.secrets.names(), *store.repeats.names()]
 
 
+def test_a_receipt_counts_the_photo_that_waited(engine: Engine) -> None:
+    states = []
+    for begun in (False, True):
+        job = submit(engine)
+        if begun:
+            taken(engine)
+        receipt = engine.delete("ann", job, lambda job=job: states.append(engine.get("ann", job).state))  # type: ignore[misc]
+        assert (receipt.photos, receipt.keys) == (1, 1)
+        assert refused(engine, "ann", job) is Reason.NOT_FOUND
+    assert states == [State.CANCELLED] * 2, "whoever is told sees how it ended"
+
+
 def test_what_is_anothers_is_not_there(engine: Engine) -> None:
     job = submit(engine)
     for tenant in ("bob", "an", "ann.", "*", ">"):
