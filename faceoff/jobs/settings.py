@@ -4,26 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
 
+from faceoff.bounds import bounded
 from faceoff.jobs.engine import HOUR, Limits
 
 _MEGA = 1_000_000
-
-
-def bounded(least: float, most: float, kind: Callable[[str], float] = float) -> Callable[[str], float]:
-    """What argparse takes as a type: a number from ``least`` to ``most``."""
-
-    def read(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = float("nan")
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is no number from {least:.12g} to {most:.12g}")
-        return value
-
-    return read
 
 
 ttl = bounded(60, 7 * 24 * HOUR)

@@ -21,8 +21,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from faceoff import lifeline
+from faceoff.bounds import bounded
 from faceoff.errors import FaceOffError, Reason
-from faceoff.jobs.settings import bounded
 from faceoff.rpc import errors, logs, metrics, tls, traces
 from faceoff.rpc.errors import Status
 from faceoff.rpc.tls import Tls

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceoff import image
+from faceoff.bounds import bounded
 from faceoff.jobs import settings as jobs
 from faceoff.jobs.engine import Limits
-from faceoff.jobs.settings import bounded
 from faceoff.rpc import server
 from faceoff.tenants import gate
 
