@@ -15,13 +15,12 @@ from faceoff.attacks import parts
 from faceoff.attacks.attacker import face
 from faceoff.attacks.methods import GRAPHS
 from faceoff.attacks.task import Call
-from faceoff.geometry import TEMPLATES
 from faceoff.networks.align import JITTER_SIZE
-from faceoff.networks.card import Alignment
 from faceoff.networks.resolution import at_resolution
 from faceoff.networks.sets import NetworkSet
 from faceoff.presets import STRENGTHS
 from faceoff.types import CROP_SIZE, Box, Crop, Face, Transform
+from faceoff.universal import LANDMARKS
 
 IMAGE = (CROP_SIZE, CROP_SIZE, 3)
 
@@ -102,10 +101,8 @@ def export(network: NetworkSet, folder: Path) -> None:
 def first_calls(network: NetworkSet) -> list[Call]:
     """What an attack by a preset asks of the set at first, an embedding and a chunk of steps, of a face that nobody has. Any
     graph's first call is slow: a server makes these before it serves."""
-    (side, _), template = TEMPLATES[Alignment.FACENET]
-    landmarks = template * np.float32(CROP_SIZE / side)
     grey = np.full(IMAGE, 0.5, np.float32)
-    crop = Crop(grey, landmarks, Transform(0, 0, CROP_SIZE), Face(Box(0, 0, CROP_SIZE, CROP_SIZE), landmarks, 1.0))
+    crop = Crop(grey, LANDMARKS, Transform(0, 0, CROP_SIZE), Face(Box(0, 0, CROP_SIZE, CROP_SIZE), LANDMARKS, 1.0))
     attack = face(crop, STRENGTHS["balanced"], {}, network.cards)
     return [next(attack), attack.send({"embeddings": np.ones(sum(network.sizes), np.float32)})]
 

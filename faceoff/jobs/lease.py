@@ -110,7 +110,8 @@ class Held:
         self._return(tried=False, pause=min(_LONGEST_PAUSE, _PAUSE * 2**doublings))
 
     def abandon(self) -> None:
-        self._leave()
+        self._over.set()
+        self._released(self)
 
     def beat(self) -> None:
         """Keep the lease, if it still is one."""
@@ -128,19 +129,15 @@ class Held:
 
     def _return(self, tried: bool, pause: float) -> None:
         if self._unless_over(lambda: self._write(lambda record: record.handed_back(tried))):
-            self._leave()
+            self.abandon()
             self._ticket.back(pause)
 
     def _end(self) -> None:
         """The record has its terminal state. If this is cut short, whoever gets the message again does it."""
-        self._leave()
+        self.abandon()
         metrics.observe_end(self._record)
         destroy(self._store, input_name(self._record))
         self._ticket.done()
-
-    def _leave(self) -> None:
-        self._over.set()
-        self._released(self)
 
     def _check(self) -> None:
         if self.over:
@@ -183,7 +180,7 @@ class Held:
         if entry and record and (ours or written):
             self._record, self._revision = record, entry.revision
             return written
-        self._leave()
+        self.abandon()
         self._check()
         return False
 
