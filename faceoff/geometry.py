@@ -93,6 +93,16 @@ def to_crop(points: Float, transform: Transform) -> Float:
     return np.asarray((points - origin + 0.5) * scale - 0.5, np.float32)
 
 
+def crop_box(crop: Crop) -> tuple[int, int, int, int]:
+    """The crop's rows and columns that the face's box covers: top, left, bottom, right, the last two one beyond."""
+    box, size = crop.face.box, crop.transform.size
+    corners = np.array([(box.x, box.y), (box.x + box.width, box.y + box.height)], np.float32)
+    (left, top), (right, bottom) = to_crop(corners - 0.5, crop.transform) + 0.5
+    first = np.clip(np.floor([top, left]), 0, size - 1).astype(int)
+    last = np.clip(np.ceil([bottom, right]), first + 1, size).astype(int)
+    return int(first[0]), int(first[1]), int(last[0]), int(last[1])
+
+
 def window(landmarks: Float, size: int = CROP_SIZE) -> Float:
     """Where the mask may be, [S, S, 1] in [0, 1]: the face's square with a raised-cosine edge, so that it has no visible
     border and a small face's surroundings stay untouched. ``landmarks`` [5, 2] in crop pixels."""

@@ -17,6 +17,9 @@ from faceoff.types import Loss
 CODES: dict[Loss, int] = {Loss.TARGET: 0, Loss.HINGE: 1, Loss.DODGE: 2, Loss.CROWD: 3}
 """How a loss is named in a tensor."""
 
+OWN_WEIGHT = 2.0
+"""How much more the crowd loss counts the way from the source than the way to the others (docs/decisions/0008)."""
+
 ABSENT = 4.0
 """The distance of a label that has no embedding: beyond any distance between unit vectors, which is at most 2."""
 
@@ -69,7 +72,7 @@ def evaluate(embeddings: tf.Tensor, goal: Goal, sizes: Sequence[int]) -> tuple[t
 
     target: d'(x, A_t).   hinge: [d'(x, A_t) - min over y != t of d'(x, A_y) + kappa]+, which is zero exactly when t is the
     nearest label by kappa (the paper prints max; docs/decisions/0004).   dodge: -d'(x, A_source).   crowd: the power
-    mean over y != s of d'(x, A_y) less d'(x, A_source), away from the source towards the nearer of all others
+    mean over y != s of d'(x, A_y) less OWN_WEIGHT d'(x, A_source), away from the source towards the nearer of all others
     (docs/decisions/0008); without others, dodge.
     """
     d = distances(embeddings, goal.galleries, goal.weights, goal.cosine, sizes)
@@ -80,7 +83,7 @@ def evaluate(embeddings: tf.Tensor, goal: Goal, sizes: Sequence[int]) -> tuple[t
     gap = to_target - nearest_other + goal.kappa[:, None]
     to_crowd = power_mean(d[:, 1:], tf.reduce_sum(goal.weights, -1)[:, 1:] > 0)
     away = to_source >= goal.thresholds
-    losses = tf.stack([to_target, tf.nn.relu(gap), -to_source, to_crowd - to_source], axis=1)
+    losses = tf.stack([to_target, tf.nn.relu(gap), -to_source, to_crowd - OWN_WEIGHT * to_source], axis=1)
     reached = tf.stack([to_target < nearest_other, gap <= 0, away, away], axis=1)
     chosen = tf.one_hot(goal.kind, len(CODES))
     loss = tf.reduce_sum(tf.reduce_mean(losses, -1) * chosen, 1)

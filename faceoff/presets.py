@@ -6,20 +6,18 @@ from dataclasses import replace
 
 from faceoff.types import Loss, Method, Plan, Reference
 
-WINDOW_SHARE = 0.78
-"""A mask's RMS over its window, as a share of its RMS on the face, where most of it gathers. With epsilon at that share of
-the budget the mask is optimised at the size that it will have, which transfers better than scaling a larger one down."""
-
 
 def _strength(rms: float, iterations: int) -> Plan:
-    """The plan whose mask has at most ``rms`` 8-bit levels on the face."""
+    """The plan whose mask has at most ``rms`` 8-bit levels on the face. It is optimised at the size that it will have, which
+    transfers better than scaling a larger one down; alpha makes up for what rounding and a larger face take."""
     return Plan(
-        epsilon=WINDOW_SHARE * rms / 255,
+        epsilon=rms / 255,
         rms=rms,
         iterations=iterations,
         jitter=1.0,
         shrink=0.5,
         texture=0.7,
+        surround=True,
         decay=0.8,
         loss=Loss.CROWD,
         alpha=1.2,

@@ -16,7 +16,8 @@ from faceoff.attacks import plans, texture
 from faceoff.attacks.batching import Batcher, Job
 from faceoff.attacks.methods import ATTACKS
 from faceoff.attacks.task import Steps, Task, embed_crop
-from faceoff.geometry import window
+from faceoff.errors import FaceOffError, Reason
+from faceoff.geometry import crop_box, window
 from faceoff.networks.card import FAR, Card
 from faceoff.networks.sets import set_name
 from faceoff.rooms import Networks, Report
@@ -109,8 +110,23 @@ def face(crop: Crop, plan: Plan, people: Mapping[str, Sequence[Float]], cards: S
     inputs = {"images": crop.pixels, "landmarks": crop.landmarks, **goal(plan, labels, cards, target)}
     plain = window(crop.landmarks, crop.transform.size)
     weighted = plain * np.square(texture.weights(crop.pixels, plan.texture))
-    task = Task(plan, inputs, weighted, float(np.sqrt(plain.sum() / weighted.sum())), tuple(sizes))
+    box = crop_box(crop) if plan.surround else (0, 0, *plain.shape[:2])
+    task = Task(plan, inputs, weighted, box, spread(plain, weighted, box), tuple(sizes))
     return (yield from ATTACKS[plan.method](task))
+
+
+def spread(plain: Float, weighted: Float, box: tuple[int, int, int, int]) -> float:
+    """How much larger a mask's l2 norm may be in the ``weighted`` window than in the ``plain`` one, [S, S, 1] each, for the
+    same RMS over the box. Raises INVALID_ARGUMENT for a box that lies beside the window."""
+    top, left, bottom, right = box
+    area, seen = (float(window[top:bottom, left:right].sum()) for window in (plain, weighted))
+    if seen <= 0:
+        raise FaceOffError(
+            Reason.INVALID_ARGUMENT,
+            "A face's landmarks do not lie in its box.",
+            "Send the box and the landmarks that the detector found.",
+        )
+    return math.sqrt(area / seen)
 
 
 def choose_target(plan: Plan, source: Float, labels: Sequence[Float], names: Sequence[str]) -> int:

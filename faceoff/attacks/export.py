@@ -25,7 +25,7 @@ from faceoff.universal import LANDMARKS
 IMAGE = (CROP_SIZE, CROP_SIZE, 3)
 
 PICTURES = {"delta", "momentum", "best_delta", "w", "m", "v"}
-"""The tensors of an attack's state that are as large as an image; the others are a number a face."""
+"""The tensors of an attack's state that are as large as an image; but for ``box`` the others are a number a face."""
 
 Signature = Callable[..., dict[str, tf.Tensor]]
 
@@ -50,7 +50,8 @@ def signatures(network: NetworkSet) -> dict[str, Any]:
         "resolution": spec(None, dtype=tf.int32),
         "window": spec(CROP_SIZE, CROP_SIZE, 1),
     }
-    image, vector = spec(*IMAGE), spec()
+    vector = spec()
+    kinds = {name: spec(*IMAGE) for name in PICTURES} | {"box": spec(4, dtype=tf.int32)}
 
     def embed(images: tf.Tensor, landmarks: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"embeddings": network.embed(images, landmarks)}
@@ -87,7 +88,7 @@ def signatures(network: NetworkSet) -> dict[str, Any]:
     }
     for method in GRAPHS:
         fields = (*method.State._fields, *method.Parameters._fields)
-        own = {name: image if name in PICTURES else vector for name in fields}
+        own = {name: kinds.get(name, vector) for name in fields}
         concrete[method.SIGNATURE] = trace(stepper(method), own | stepping, network.options.xla)
     named: dict[str, Any] = concrete | {"serving_default": concrete["embed"]}
     return named

@@ -27,9 +27,9 @@ class State(NamedTuple):
 
 
 class Parameters(NamedTuple):
-    """``epsilon`` [B]: for l2 the RMS over the window, for linf the largest change; ``step_size`` [B] share of epsilon;
-    ``linf`` [B] 1 for linf, 0 for l2; ``decay`` [B] of the momentum; ``differ`` [B] 1 where every step has another view;
-    ``window`` [B, S, S, 1]."""
+    """``epsilon`` [B]: for l2 the RMS over each of the window's regions, for linf the largest change; ``step_size`` [B] share
+    of epsilon; ``linf`` [B] 1 for linf, 0 for l2; ``decay`` [B] of the momentum; ``differ`` [B] 1 where every step has
+    another view; ``window`` [B, S, S, 1]; ``box`` [B, 4] int32 what the regions lie around (``regions``)."""
 
     epsilon: tf.Tensor
     step_size: tf.Tensor
@@ -37,6 +37,26 @@ class Parameters(NamedTuple):
     decay: tf.Tensor
     differ: tf.Tensor
     window: tf.Tensor
+    box: tf.Tensor
+
+
+NEAR = 0.15
+"""Of the box's height and width: how far what is next to the face reaches."""
+
+
+def regions(box: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> list[tf.Tensor]:
+    """The box [B, 4] (top, left, bottom, right), what is next to it, and the rest of images of that size: [B, height, width, 1]
+    each, 1 where it is. Each is bounded by itself, so that a mask is nowhere denser than on the face, and nowhere spared."""
+    edges = tf.cast(box, tf.float32)[..., None]
+
+    def beyond(first: tf.Tensor, last: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+        pixels = tf.range(tf.cast(size, tf.float32))[None]
+        return tf.maximum(tf.maximum(first - pixels, pixels - last + 1.0), 0.0) / (last - first)
+
+    rows, columns = beyond(edges[:, 0], edges[:, 2], height), beyond(edges[:, 1], edges[:, 3], width)
+    far = tf.maximum(rows[:, :, None, None], columns[:, None, :, None])
+    inside, near = far <= 0.0, far <= NEAR
+    return [tf.cast(here, tf.float32) for here in (inside, near & ~inside, ~near)]
 
 
 def soft_sign(direction: tf.Tensor) -> tf.Tensor:
@@ -59,11 +79,20 @@ def steps(
     another, so there the latest is the best. The last step's own result is not evaluated here."""
     is_linf = per_image(parameters.linf) > 0
     cap = per_image(parameters.epsilon) * parameters.window
-    radius = l2_radius(parameters.epsilon, parameters.window)
     size = per_image(parameters.step_size)
+    places = regions(parameters.box, tf.shape(images)[1], tf.shape(images)[2])
+    bounds = [(region, l2_radius(parameters.epsilon, parameters.window * region)) for region in places]
 
     def signs(direction: tf.Tensor) -> tf.Tensor:
         return tf.cond(tf.reduce_any(is_linf), lambda: soft_sign(direction), lambda: direction)
+
+    def stretched(direction: tf.Tensor) -> tf.Tensor:
+        """As long as is allowed in every region."""
+        return direction * tf.add_n([region * (radius / l2(direction * region)) for region, radius in bounds])
+
+    def within(delta: tf.Tensor) -> tf.Tensor:
+        """At most as long."""
+        return delta * tf.add_n([region * tf.minimum(1.0, radius / l2(delta * region)) for region, radius in bounds])
 
     def step(
         index: tf.Tensor, state: State, loss: tf.Tensor, success: tf.Tensor
@@ -73,8 +102,8 @@ def steps(
         gradient = gradient * parameters.window
         scale = image_mean(tf.abs(gradient)) + 1e-24
         momentum = per_image(parameters.decay) * state.momentum + gradient / scale
-        moved = state.delta - size * tf.where(is_linf, cap * signs(momentum), radius * momentum / l2(momentum))
-        projected = tf.where(is_linf, tf.clip_by_value(moved, -cap, cap), moved * tf.minimum(1.0, radius / l2(moved)))
+        moved = state.delta - size * tf.where(is_linf, cap * signs(momentum), stretched(momentum))
+        projected = tf.where(is_linf, tf.clip_by_value(moved, -cap, cap), within(moved))
         state = State(
             delta=tf.clip_by_value(images + projected, 0.0, 1.0) - images,
             momentum=momentum,
@@ -101,6 +130,7 @@ def run(task: Task) -> Steps[Mask]:
     }
     fixed = {
         "window": task.window,
+        "box": np.array(task.box, np.int32),
         "epsilon": np.float32(epsilon),
         "step_size": np.float32(plan.step_size),
         "linf": np.float32(plan.method is Method.PGD_LINF),

@@ -55,12 +55,13 @@ Steps = Generator[Call, Answer, T]
 @dataclass(frozen=True)
 class Task:
     """What stays the same during the attack on one face. ``inputs`` are the image, the landmarks and the goal (losses.Goal),
-    ``window`` [S, S, 1] is where and how much of a mask may be, ``spread`` how much larger its l2 norm may be for its size
-    over the whole face to be the plan's epsilon, ``sizes`` the embedding sizes of the set's networks."""
+    ``window`` [S, S, 1] is where and how much of a mask may be, ``box`` (top, left, bottom, right) where epsilon is its RMS,
+    ``spread`` how much larger its l2 norm may be there for that, ``sizes`` the embedding sizes of the set's networks."""
 
     plan: Plan
     inputs: Mapping[str, Any]
     window: Float
+    box: tuple[int, int, int, int]
     spread: float
     sizes: tuple[int, ...]
 

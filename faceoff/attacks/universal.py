@@ -22,6 +22,9 @@ from faceoff.rooms import Networks, Report
 from faceoff.types import Crop, Float, Gallery, Loss, Method, Plan, Priority, Progress
 from faceoff.universal import LANDMARKS, Universal, Warp
 
+FACE_SHARE = 0.78
+"""A universal mask's RMS over its frame, which bounds it as a whole, as a share of its RMS on the face, where most gathers."""
+
 
 class Learner:
     """Learns over any faceoff.rooms.Networks; ``card`` finds a network's card by its name."""
@@ -42,6 +45,8 @@ class Learner:
         what the networks raise.
         """
         _check(crops, plan, gallery)
+        if plan.surround:
+            plan = replace(plan, epsilon=FACE_SHARE * plan.epsilon)
         cards = [self._card(name) for name in sorted(set(plan.surrogates))]
         model = set_name(plan.surrogates)
 
@@ -60,6 +65,7 @@ class Learner:
                     replace(plan, seed=plan.seed + number),  # so that every photo has views of its own
                     {"images": crop.pixels, "landmarks": crop.landmarks, **shared},
                     window(crop.landmarks, crop.transform.size),
+                    (0, 0, crop.transform.size, crop.transform.size),
                     1.0,
                     sizes,
                 ),

@@ -90,6 +90,7 @@ class Overrides(Strict):
     decay: Annotated[float, _within("decay")] | None = None
     shrink: Annotated[float, _within("shrink")] | None = None
     texture: Annotated[float, _within("texture")] | None = None
+    surround: bool | None = None
     reference: Reference | None = None
     metric: Metric | None = None
     early: bool | None = None

@@ -82,6 +82,7 @@ def _pgd(
         decay=0.0 * ones,
         differ=0.0 * ones,
         window=_everywhere(views),
+        box=tf.constant([[0, 0, *views.shape[1:3]]]) * tf.ones([tf.shape(views)[0], 1], tf.int32),
     )
     state, _, _ = pgd.steps(embed, views, state, goal, parameters, tf.constant(adversary.steps), sizes)
     return tf.clip_by_value(views + state.delta, 0.0, 1.0)

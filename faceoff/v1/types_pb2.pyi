@@ -179,7 +179,7 @@ class Crop(_message.Message):
     def __init__(self, pixels: _Optional[_Union[Tensor, _Mapping]] = ..., landmarks: _Optional[_Union[Tensor, _Mapping]] = ..., transform: _Optional[_Union[Transform, _Mapping]] = ..., face: _Optional[_Union[Face, _Mapping]] = ...) -> None: ...
 
 class Plan(_message.Message):
-    __slots__ = ("method", "loss", "surrogates", "iterations", "epsilon", "step_size", "kappa", "jitter", "decay", "shrink", "texture", "reference", "metric", "early", "search_steps", "initial_const", "largest_const", "warm_start", "alpha", "rms", "target", "seed")
+    __slots__ = ("method", "loss", "surrogates", "iterations", "epsilon", "step_size", "kappa", "jitter", "decay", "shrink", "texture", "surround", "reference", "metric", "early", "search_steps", "initial_const", "largest_const", "warm_start", "alpha", "rms", "target", "seed")
     METHOD_FIELD_NUMBER: _ClassVar[int]
     LOSS_FIELD_NUMBER: _ClassVar[int]
     SURROGATES_FIELD_NUMBER: _ClassVar[int]
@@ -191,6 +191,7 @@ class Plan(_message.Message):
     DECAY_FIELD_NUMBER: _ClassVar[int]
     SHRINK_FIELD_NUMBER: _ClassVar[int]
     TEXTURE_FIELD_NUMBER: _ClassVar[int]
+    SURROUND_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_FIELD_NUMBER: _ClassVar[int]
     METRIC_FIELD_NUMBER: _ClassVar[int]
     EARLY_FIELD_NUMBER: _ClassVar[int]
@@ -213,6 +214,7 @@ class Plan(_message.Message):
     decay: float
     shrink: float
     texture: float
+    surround: bool
     reference: Reference
     metric: Metric
     early: bool
@@ -224,7 +226,7 @@ class Plan(_message.Message):
     rms: float
     target: str
     seed: int
-    def __init__(self, method: _Optional[_Union[Method, str]] = ..., loss: _Optional[_Union[Loss, str]] = ..., surrogates: _Optional[_Iterable[str]] = ..., iterations: _Optional[int] = ..., epsilon: _Optional[float] = ..., step_size: _Optional[float] = ..., kappa: _Optional[float] = ..., jitter: _Optional[float] = ..., decay: _Optional[float] = ..., shrink: _Optional[float] = ..., texture: _Optional[float] = ..., reference: _Optional[_Union[Reference, str]] = ..., metric: _Optional[_Union[Metric, str]] = ..., early: _Optional[bool] = ..., search_steps: _Optional[int] = ..., initial_const: _Optional[float] = ..., largest_const: _Optional[float] = ..., warm_start: _Optional[int] = ..., alpha: _Optional[float] = ..., rms: _Optional[float] = ..., target: _Optional[str] = ..., seed: _Optional[int] = ...) -> None: ...
+    def __init__(self, method: _Optional[_Union[Method, str]] = ..., loss: _Optional[_Union[Loss, str]] = ..., surrogates: _Optional[_Iterable[str]] = ..., iterations: _Optional[int] = ..., epsilon: _Optional[float] = ..., step_size: _Optional[float] = ..., kappa: _Optional[float] = ..., jitter: _Optional[float] = ..., decay: _Optional[float] = ..., shrink: _Optional[float] = ..., texture: _Optional[float] = ..., surround: _Optional[bool] = ..., reference: _Optional[_Union[Reference, str]] = ..., metric: _Optional[_Union[Metric, str]] = ..., early: _Optional[bool] = ..., search_steps: _Optional[int] = ..., initial_const: _Optional[float] = ..., largest_const: _Optional[float] = ..., warm_start: _Optional[int] = ..., alpha: _Optional[float] = ..., rms: _Optional[float] = ..., target: _Optional[str] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class Mask(_message.Message):
     __slots__ = ("delta", "outcome", "iterations", "trace")

@@ -326,6 +326,10 @@ SCHEMA: dict[str, Any] = json.loads(
         "nullable": true,
         "type": "array"
        },
+       "surround": {
+        "nullable": true,
+        "type": "boolean"
+       },
        "texture": {
         "maximum": 0.95,
         "minimum": 0.0,

@@ -97,6 +97,7 @@ plans = st.builds(
     seed=counts,
     shrink=numbers,
     texture=numbers,
+    surround=st.booleans(),
     reference=st.sampled_from(Reference),
     metric=st.sampled_from(Metric),
     early=st.booleans(),

@@ -1,9 +1,21 @@
 """Cutting out and the way back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from faceoff.geometry import TEMPLATES, box_slices, crop, face_square, paste_delta, similarity, to_crop, window
+from faceoff.geometry import (
+    TEMPLATES,
+    box_slices,
+    crop,
+    crop_box,
+    face_square,
+    paste_delta,
+    similarity,
+    to_crop,
+    window,
+)
 from faceoff.networks.card import Alignment
 from faceoff.types import CROP_SIZE, Box, Face, Photo, Transform
 
@@ -88,6 +100,20 @@ def test_a_square_outside_the_photo_is_empty() -> None:
     rows, cols, part = paste_delta(np.ones((CROP_SIZE, CROP_SIZE, 3), np.float32), Transform(5000, 5000, 192), 300, 400)
     assert part.size == 0
     assert photo().pixels[rows, cols].size == 0
+
+
+def test_the_box_in_the_crop() -> None:
+    cut = crop(photo(), face(0.5, 150, 100))
+    edges = Box(cut.transform.left + 10, cut.transform.top + 20, 30, 40)
+    assert crop_box(replace(cut, face=replace(cut.face, box=edges))) == (20, 10, 60, 40)
+    halved = replace(cut, transform=Transform(cut.transform.left, cut.transform.top, 2 * CROP_SIZE))
+    assert crop_box(replace(halved, face=replace(cut.face, box=edges))) == (10, 5, 30, 20)
+    assert crop_box(replace(cut, face=replace(cut.face, box=Box(-5000, 5000, 1, 1)))) == (
+        CROP_SIZE - 1,
+        0,
+        CROP_SIZE,
+        1,
+    )
 
 
 def test_window_covers_the_face_and_fades_before_every_border() -> None:

@@ -9,18 +9,22 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from faceoff.attacks import pgd, texture
 from faceoff.attacks.attacker import LocalAttacker, budget
 from faceoff.attacks.methods import ATTACKS
 from faceoff.attacks.task import CHUNK
 from faceoff.errors import FaceOffError, Reason
-from faceoff.geometry import window
+from faceoff.geometry import crop_box, window
 from faceoff.networks import catalogue
 from faceoff.networks.home import Home
 from faceoff.rooms import Report
 from faceoff.types import (
+    CROP_SIZE,
     OWN,
     Array,
+    Box,
     Crop,
     Gallery,
     Loss,
@@ -98,6 +102,34 @@ def test_reaches_its_goal_within_its_budget(networks: tiny.TinyNetworks, method:
         assert mask.outcome is MaskOutcome.REACHED
         assert 0 < mask.iterations <= budget(plan)
         assert len(mask.trace) >= mask.iterations // CHUNK
+
+
+def test_the_face_and_its_surroundings_are_bounded_apart(networks: tiny.TinyNetworks) -> None:
+    """With ``surround`` the box has the mask's RMS, what is around it no more, and neither is left out."""
+    plan = replace(ROWS[Method.PGD_L2], epsilon=0.004, jitter=0.01, decay=0.9, texture=0.7, surround=True)
+    (crop,) = tiny.crops(1)
+    (mask,) = attack(networks, plan, [crop])
+    (together,) = attack(networks, replace(plan, surround=False), [crop])
+    plain = window(crop.landmarks)
+    weighted = plain * np.square(texture.weights(crop.pixels, plan.texture))
+    box, near, rest = (region.numpy()[0] for region in pgd.regions(tf.constant([crop_box(crop)]), CROP_SIZE, CROP_SIZE))
+    np.testing.assert_array_equal(box + near + rest, 1)
+    assert near[49, 60:130].all()
+    assert not near[50, 60:130].any()
+    assert rest[0].all()
+    larger = (plain * box).sum() / (weighted * box).sum()
+    for region in (box, near, rest):
+        bound = plan.epsilon * np.sqrt(3 * larger * (weighted * region).sum())
+        assert 0.9 * bound <= np.linalg.norm(mask.delta * region) <= bound * (1 + 1e-5)
+    assert np.linalg.norm(together.delta * rest) < 0.9 * np.linalg.norm(mask.delta * rest)
+
+
+def test_a_box_beside_its_landmarks_is_refused(networks: tiny.TinyNetworks) -> None:
+    (crop,) = tiny.crops(1)
+    astray = replace(crop, face=replace(crop.face, box=Box(-50, -50, 10, 10)))
+    with pytest.raises(FaceOffError, match="do not lie in its box") as caught:
+        attack(networks, replace(ROWS[Method.PGD_L2], surround=True), [astray])
+    assert caught.value.reason is Reason.INVALID_ARGUMENT
 
 
 @pytest.mark.parametrize("method", list(Method))
