@@ -63,6 +63,7 @@ VARIANTS: Mapping[str, Variant] = {
     "without momentum": Variant(("decay=0",)),
     "without shrinking": Variant(("shrink=0",)),
     "without texture": Variant(("texture=0",)),
+    "face and surroundings together": Variant(("surround=false", "epsilon=0.0113")),
     "sign steps": Variant(("method=pgd_linf", "epsilon=0.03")),
 }
 

@@ -23,11 +23,12 @@ from faceoff.campaign.house import check_victims
 from faceoff.campaign.journal import Journal, Row
 from faceoff.campaign.manifest import commit as code_commit
 from faceoff.campaign.people import Pair, Person, Shot, Targets, gallery, pairs
+from faceoff.geometry import box_slices, paste_delta, window
 from faceoff.networks.card import FAR
 from faceoff.networks.home import Home
 from faceoff.networks.sets import set_name
 from faceoff.rooms import Amplifier, Attacker
-from faceoff.types import Candidate, Crop, Encoding, Mask, MaskOutcome, Plan, Progress
+from faceoff.types import Bytes, Candidate, Crop, Encoding, Mask, MaskOutcome, Plan, Progress
 from faceoff.verify import rates
 from faceoff.verify.rates import Rate, psr
 
@@ -175,9 +176,28 @@ def _row(
         "own": len(people[pair.source].shots) - 1,
         "reached": mask.outcome is MaskOutcome.REACHED,
         "iterations": mask.iterations,
-        "size": {name: [round(made.faces[0].rms, 3), round(made.faces[0].ssim, 4)] for name, made in protected.items()},
+        "size": {
+            name: [
+                round(made.faces[0].rms, 3),
+                round(made.faces[0].ssim, 4),
+                round(rms_around(pictures[name], pictures["clean"], shot.crop), 3),
+            ]
+            for name, made in protected.items()
+        },
         "cells": {victim: _cells(judge, pair, found) for victim, judge in judges.items()},
     }
+
+
+def rms_around(levels: Bytes, before: Bytes, crop: Crop) -> float:
+    """Of the change in 8-bit levels [H, W, 3] over the mask's window without the face's box."""
+    height, width = before.shape[:2]
+    weights = np.repeat(window(crop.landmarks, crop.transform.size), 3, axis=-1)
+    rows, columns, pasted = paste_delta(weights, crop.transform, height, width)
+    area = np.zeros(before.shape, np.float32)
+    area[rows, columns] = pasted
+    area[box_slices(crop.face.box, height, width)] = 0
+    change = (levels.astype(np.float32) - before) * (area > 0)
+    return float(np.sqrt(np.square(change).sum() / max(float(area.sum()), 1.0)))
 
 
 def _cells(judge: Judge, pair: Pair, found: Mapping[tuple[str, str], Crop | None]) -> dict[str, dict[str, Any]]:
@@ -241,6 +261,8 @@ def summary(experiment: Experiment, rows: Sequence[Row], labels: int) -> dict[st
                 "rms_max": round(float(values[:, 0].max()), 3),
                 "ssim_mean": round(float(values[:, 1].mean()), 4),
                 "ssim_min": round(float(values[:, 1].min()), 4),
+                "rms_around_mean": round(float(values[:, 2].mean()), 3),
+                "rms_around_max": round(float(values[:, 2].max()), 3),
             }
             for name, values in sizes.items()
         },

@@ -36,6 +36,7 @@ Rendered from `experiments/results/` by `python -m experiments.render`; nothing 
 - `clean` is the photo without a mask, sent the same way. `white` and `spectrum` are noise of the mask's RMS on the face in
   the mask's window: white, and with the mask's own spectrum and random phases. `chance` is a guess among the labels, and for
   PSR a stranger.
+- *around it* is the mask's window (a square around the face that fades out) without the box that the detector found.
 - Shares are in percent with their Wilson 95 % interval over the faces. The pairs of one face are not independent, so PSR's
   interval takes each face once; the faces of one person are not quite independent either.
 - `tune`: the sources are the first half of the people in alphabetical order, on whom choices were made; `report`: the other
@@ -56,8 +57,7 @@ def transfer(results: Mapping[str, Any]) -> str:
         f"labels, targets `{results['targets']}`; a face was found in {results['photos'] - results['photos_without_face']} "
         f"of {results['photos']} photos",
         f"- plan: {_plan(results['plan'])}",
-        f"- on the face: RMS {mask['rms_mean']:.2f} (at most {mask['rms_max']:.2f}) of 255, SSIM {mask['ssim_mean']:.3f} "
-        f"(at least {mask['ssim_min']:.3f})" + _controls(results["size"]),
+        f"- {_size(mask)}{_controls(results['size'])}",
         f"- goal reached on the surrogates: {_share(results['reached'])} %; {results['iterations']:g} iterations, "
         f"{results['seconds']['attack_per_face']:g} s of attack a face, {results['seconds']['total']:g} s in all",
         f"- {results['date']}, code {', '.join(results['commits'])}, "
@@ -132,8 +132,7 @@ def universal(results: Mapping[str, Any]) -> str:
         f"- one mask a person from {results['known']} photos, towards all {others['labels'] - 1} others (split "
         f"`{others['split']}`); {others['faces']} faces of {others['sources']} people in photos that it was not learnt from",
         f"- plan: {_plan(others['plan'])}",
-        f"- on the face: RMS {mask['rms_mean']:.2f} (at most {mask['rms_max']:.2f}) of 255, SSIM {mask['ssim_mean']:.3f} "
-        f"(at least {mask['ssim_min']:.3f})",
+        f"- {_size(mask)}",
         f"- goal reached on the surrogates on {learnt['reached']} of the {learnt['photos']} photos learnt from; "
         f"{learnt['seconds_a_person']:g} s of learning a person",
         f"- {results['date']}, code {', '.join(others['commits'])}, "
@@ -178,6 +177,14 @@ def _faceless(counted: Mapping[str, Any]) -> str:
 
 def _n(counted: Mapping[str, Any]) -> str:
     return f"{counted['n']} ({counted['psr_pairs']} pairs)"
+
+
+def _size(mask: Mapping[str, float]) -> str:
+    return (
+        f"on the face: RMS {mask['rms_mean']:.2f} (at most {mask['rms_max']:.2f}) of 255, SSIM {mask['ssim_mean']:.3f} "
+        f"(at least {mask['ssim_min']:.3f}); around it: RMS {mask['rms_around_mean']:.2f} "
+        f"(at most {mask['rms_around_max']:.2f})"
+    )
 
 
 def _controls(sizes: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ identical. Where squares overlap, the amplified masks are added before clipping.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,13 +44,16 @@ def candidates(
     """One candidate for each of ``alphas``.
 
     With a budget ``rms`` > 0 (8-bit levels) a face's alpha is the largest up to the given one whose change of the
-    face's box, clipped and rounded to 8 bits, has at most that RMS. Visibility is measured on the encoded bytes, read
+    face's box, clipped and rounded to 8 bits, has at most that RMS; a mask keeps out of other faces' boxes, whose own masks
+    need all of theirs. Visibility is measured on the encoded bytes, read
     back, against the photo (on white where JPEG puts it there). Raises FaceOffError INVALID_ARGUMENT for masks that do
     not fit their crops or are not finite, and for negative alphas or budgets.
     """
     _check(crops, masks, alphas, rms)
     pasted = [_paste(photo, crop, mask) for crop, mask in zip(crops, masks, strict=True)]
     boxes = [box_slices(crop.face.box, photo.height, photo.width) for crop in crops]
+    if rms > 0:
+        pasted = [_kept_out(mask, index, boxes) for index, mask in enumerate(pasted)]
     before = photo.pixels
     if photo.alpha is not None and encoding.format == "JPEG":
         before = on_white(photo.pixels, photo.alpha)
@@ -95,6 +98,23 @@ def _paste(photo: Photo, crop: Crop, mask: Mask) -> _Pasted:
         delta = np.repeat(delta.mean(axis=2, keepdims=True), 3, axis=2)
     rows, columns, pasted = paste_delta(delta, crop.transform, photo.height, photo.width)
     return _Pasted((rows, columns), pasted)
+
+
+def _kept_out(mask: _Pasted, own: int, boxes: Sequence[Region]) -> _Pasted:
+    """The mask without what lies in other faces' ``boxes`` and not in its ``own``."""
+    height, width = mask.delta.shape[:2]
+    (top, left), (rows, columns) = (part.start for part in mask.region), boxes[own]
+    free = np.ones((height, width, 1), np.float32)
+    for index, (down, across) in enumerate(boxes):
+        if index != own:
+            free[_shifted(down, top, height), _shifted(across, left, width)] = 0
+    free[_shifted(rows, top, height), _shifted(columns, left, width)] = 1
+    return replace(mask, delta=mask.delta * free)
+
+
+def _shifted(part: slice, start: int, size: int) -> slice:
+    """``part`` as counted from ``start``, within ``size``."""
+    return slice(*np.clip([part.start - start, part.stop - start], 0, size))
 
 
 def _compose(pixels: Float, pasted: Sequence[_Pasted], alphas: Sequence[float]) -> Float:

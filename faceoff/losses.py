@@ -17,7 +17,7 @@ from faceoff.types import Loss
 CODES: dict[Loss, int] = {Loss.TARGET: 0, Loss.HINGE: 1, Loss.DODGE: 2, Loss.CROWD: 3}
 """How a loss is named in a tensor."""
 
-OWN_WEIGHT = 2.0
+OWN_WEIGHT = 1.5
 """How much more the crowd loss counts the way from the source than the way to the others (docs/decisions/0008)."""
 
 ABSENT = 4.0

@@ -131,6 +131,17 @@ def test_the_budget_holds_where_faces_overlap(budget: float) -> None:
     assert result.alphas[2] == alone.alphas[0]
 
 
+def test_neighbours_keep_out_of_each_others_boxes() -> None:
+    """Two faces side by side: each has its own mask alone on its box, and with it the whole budget."""
+    source, crops = photo(), [crop(10, 10), crop(26, 10)]
+    result = LocalAmplifier().amplify(source, crops, [noise(1), noise(2)], Plan(rms=4), Encoding())
+    assert [face.rms for face in result.faces] == pytest.approx([4, 4], rel=0.02)
+    for number, face in enumerate(crops):
+        (alone,) = candidates(source, [face], [noise(1 + number)], [result.alphas[number]], Encoding())
+        box = box_slices(face.face.box, source.height, source.width)
+        np.testing.assert_array_equal(levels(decode(result.data))[box], levels(decode(alone.data))[box])
+
+
 def test_a_face_over_the_border() -> None:
     result = LocalAmplifier().amplify(photo(), [crop(-20, 60)], [noise(1)], Plan(rms=2), Encoding())
     assert result.faces[0].rms == pytest.approx(2, rel=0.02)

@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from experiments import protocol, render
@@ -12,8 +13,10 @@ from faceoff.attacks.attacker import LocalAttacker
 from faceoff.campaign.journal import Journal, Row
 from faceoff.campaign.people import Person, Targets, read
 from faceoff.errors import FaceOffError, Reason
+from faceoff.geometry import window
 from faceoff.presets import STRENGTHS
-from faceoff.types import Loss, Plan
+from faceoff.types import CROP_SIZE, Loss, Plan
+from tests.unit import tiny
 from tests.unit.experiments.house import Attacker, Detector, Networks, folder, house
 
 PLAN = replace(STRENGTHS["balanced"], surrogates=("a",), iterations=2)
@@ -41,6 +44,20 @@ def test_a_victim_without_a_threshold_is_refused() -> None:
     with pytest.raises(FaceOffError) as caught:
         protocol.check(Experiment(PLAN, ("b",)), blind)
     assert caught.value.reason is Reason.INVALID_ARGUMENT
+
+
+def test_what_is_around_the_face_is_the_window_without_the_box() -> None:
+    (crop,) = tiny.crops(1)
+    before = np.full((CROP_SIZE, CROP_SIZE, 3), 100, np.uint8)
+    box = np.s_[50:140, 60:130]  # that of every tiny face
+    changed = before.copy()
+    changed[box] += 50
+    assert protocol.rms_around(changed, before, crop) == 0
+    changed = before + 4 * (window(crop.landmarks) >= 1).astype(np.uint8)
+    weights = window(crop.landmarks)
+    weights[box] = 0
+    whole = (weights >= 1).sum() / weights.sum()
+    assert protocol.rms_around(changed, before, crop) == pytest.approx(4 * np.sqrt(whole), rel=1e-4)
 
 
 def test_every_pair_has_a_row_with_all_conditions_and_forms(people: list[Person], tmp_path: Path) -> None:
