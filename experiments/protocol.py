@@ -190,14 +190,13 @@ def _row(
 
 def rms_around(levels: Bytes, before: Bytes, crop: Crop) -> float:
     """Of the change in 8-bit levels [H, W, 3] over the mask's window without the face's box."""
-    height, width = before.shape[:2]
     weights = np.repeat(window(crop.landmarks, crop.transform.size), 3, axis=-1)
-    rows, columns, pasted = paste_delta(weights, crop.transform, height, width)
-    area = np.zeros(before.shape, np.float32)
-    area[rows, columns] = pasted
-    area[box_slices(crop.face.box, height, width)] = 0
-    change = (levels.astype(np.float32) - before) * (area > 0)
-    return float(np.sqrt(np.square(change).sum() / max(float(area.sum()), 1.0)))
+    rows, columns, pasted = paste_delta(weights, crop.transform, *before.shape[:2])
+    around = np.zeros(before.shape, bool)
+    around[rows, columns] = pasted > 0
+    around[box_slices(crop.face.box, *before.shape[:2])] = False
+    change = levels.astype(np.float32) - before
+    return float(np.sqrt(np.square(change).sum(where=around) / max(np.count_nonzero(around), 1)))
 
 
 def _cells(judge: Judge, pair: Pair, found: Mapping[tuple[str, str], Crop | None]) -> dict[str, dict[str, Any]]:

@@ -44,8 +44,8 @@ def candidates(
     """One candidate for each of ``alphas``.
 
     With a budget ``rms`` > 0 (8-bit levels) a face's alpha is the largest up to the given one whose change of the
-    face's box, clipped and rounded to 8 bits, has at most that RMS; a mask keeps out of other faces' boxes, whose own masks
-    need all of theirs. Visibility is measured on the encoded bytes, read
+    face's box, clipped and rounded to 8 bits, has at most that RMS, and around the box the mask has no more either; it keeps
+    out of other faces' boxes, whose own masks need all of theirs. Visibility is measured on the encoded bytes, read
     back, against the photo (on white where JPEG puts it there). Raises FaceOffError INVALID_ARGUMENT for masks that do
     not fit their crops or are not finite, and for negative alphas or budgets.
     """
@@ -59,10 +59,11 @@ def candidates(
         before = on_white(photo.pixels, photo.alpha)
     made = []
     for alpha in alphas:
-        chosen = [float(alpha)] * len(pasted)
+        chosen, put = [float(alpha)] * len(pasted), pasted
         if rms > 0:
             chosen = _within(photo.pixels, pasted, boxes, chosen, rms)
-        data = encode(_compose(photo.pixels, pasted, chosen), photo, encoding)
+            put = [_calmed(mask, box, own, rms) for mask, box, own in zip(pasted, boxes, chosen, strict=True)]
+        data = encode(_compose(photo.pixels, put, chosen), photo, encoding)
         after = decode(data, max_bytes=len(data)).pixels
         faces = tuple(visibility(before[box], after[box]) for box in boxes)
         made.append(Candidate(data, encoding, tuple(chosen), faces, visibility(before, after)))
@@ -102,19 +103,30 @@ def _paste(photo: Photo, crop: Crop, mask: Mask) -> _Pasted:
 
 def _kept_out(mask: _Pasted, own: int, boxes: Sequence[Region]) -> _Pasted:
     """The mask without what lies in other faces' ``boxes`` and not in its ``own``."""
-    height, width = mask.delta.shape[:2]
-    (top, left), (rows, columns) = (part.start for part in mask.region), boxes[own]
-    free = np.ones((height, width, 1), np.float32)
-    for index, (down, across) in enumerate(boxes):
+    free = np.ones((*mask.delta.shape[:2], 1), np.float32)
+    for index, box in enumerate(boxes):
         if index != own:
-            free[_shifted(down, top, height), _shifted(across, left, width)] = 0
-    free[_shifted(rows, top, height), _shifted(columns, left, width)] = 1
+            free[_inside(mask, box)] = 0
+    free[_inside(mask, boxes[own])] = 1
     return replace(mask, delta=mask.delta * free)
 
 
-def _shifted(part: slice, start: int, size: int) -> slice:
-    """``part`` as counted from ``start``, within ``size``."""
-    return slice(*np.clip([part.start - start, part.stop - start], 0, size))
+def _calmed(mask: _Pasted, box: Region, alpha: float, rms: float) -> _Pasted:
+    """The mask with what it has around its face's ``box`` scaled down to ``rms`` there, if ``alpha`` would make it more."""
+    around = np.any(mask.delta != 0, axis=-1, keepdims=True)
+    around[_inside(mask, box)] = False
+    energy = np.square(mask.delta).sum(where=around, dtype=np.float64)
+    levels = 255 * alpha * float(np.sqrt(energy / max(3 * np.count_nonzero(around), 1)))
+    return replace(mask, delta=mask.delta * np.where(around, np.float32(rms / max(levels, rms)), np.float32(1)))
+
+
+def _inside(mask: _Pasted, box: Region) -> Region:
+    """``box`` in the mask's own rows and columns, as much of it as lies there."""
+    ends = [
+        np.clip([part.start - start.start, part.stop - start.start], 0, size)
+        for part, start, size in zip(box, mask.region, mask.delta.shape, strict=False)
+    ]
+    return slice(*ends[0]), slice(*ends[1])
 
 
 def _compose(pixels: Float, pasted: Sequence[_Pasted], alphas: Sequence[float]) -> Float:

@@ -140,11 +140,11 @@ class Plan:
     hinge in embedding distance, ``jitter`` the strength of the random alignment jitter (input diversity), ``decay`` the
     momentum, ``shrink`` the share of the steps that see the photo smaller, as a site may publish it, ``texture`` how
     much less smooth skin changes than hair and edges, in [0, 1). With ``surround`` epsilon is the RMS over the face's box
-    instead, and no more than that, place by place, over what is around it, where networks look as well (PGD in l2 only).
+    instead, and what is around it, where networks look as well, is bounded by itself, as densely (PGD in l2 only).
     ``reference`` and ``metric`` say how far a face is from a person. ``early`` ends PGD at the first mask that reaches the
     goal. ``search_steps`` are CW's rounds, ``initial_const`` and ``largest_const`` bound its constant c, ``warm_start`` is how
-    many PGD steps CW l2 begins from. ``alpha`` amplifies the mask (paper section 2.2), ``rms`` is the visibility budget on the
-    face in 8-bit levels that caps alpha (0: no cap), ``target`` the label of the gallery to resemble (empty: the farthest
+    many PGD steps CW l2 begins from. ``alpha`` amplifies the mask (paper section 2.2), ``rms`` is the visibility budget in 8-bit
+    levels on the face, that caps alpha, and around it (0: none), ``target`` the label of the gallery to resemble (empty: the farthest
     from each face), ``seed`` makes the mask repeatable.
     """
 

@@ -46,7 +46,7 @@ NEAR = 0.15
 
 def regions(box: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> list[tf.Tensor]:
     """The box [B, 4] (top, left, bottom, right), what is next to it, and the rest of images of that size: [B, height, width, 1]
-    each, 1 where it is. Each is bounded by itself, so that a mask is nowhere denser than on the face, and nowhere spared."""
+    each, 1 where it is. Each is bounded by itself, so that a mask spares no place that networks look at."""
     edges = tf.cast(box, tf.float32)[..., None]
 
     def beyond(first: tf.Tensor, last: tf.Tensor, size: tf.Tensor) -> tf.Tensor:

@@ -142,6 +142,18 @@ def test_neighbours_keep_out_of_each_others_boxes() -> None:
         np.testing.assert_array_equal(levels(decode(result.data))[box], levels(decode(alone.data))[box])
 
 
+@pytest.mark.parametrize(("factor", "least", "most"), [(3.0, 3.8, 4.0), (0.1, 0.3, 0.6)])
+def test_around_the_box_there_is_no_more_than_on_it(factor: float, least: float, most: float) -> None:
+    source, face = photo(), crop(20, 30)
+    around = np.ones((SIZE, SIZE, 1), bool)
+    around[SIZE // 4 : -SIZE // 4, SIZE // 4 : -SIZE // 4] = False
+    delta = noise(1).delta * np.where(around, np.float32(factor), np.float32(1))
+    result = LocalAmplifier().amplify(source, [face], [mask(delta)], Plan(rms=4), Encoding())
+    assert result.faces[0].rms == pytest.approx(4, rel=0.02)
+    change = (levels(decode(result.data)) - levels(source))[30 : 30 + SIZE, 20 : 20 + SIZE] * around
+    assert least <= np.sqrt(np.square(change).sum() / (3 * around.sum())) <= most * 1.01
+
+
 def test_a_face_over_the_border() -> None:
     result = LocalAmplifier().amplify(photo(), [crop(-20, 60)], [noise(1)], Plan(rms=2), Encoding())
     assert result.faces[0].rms == pytest.approx(2, rel=0.02)
