@@ -143,9 +143,9 @@ class Plan:
     instead, and what is around it, where networks look as well, is bounded by itself, as densely (PGD in l2 only).
     ``reference`` and ``metric`` say how far a face is from a person. ``early`` ends PGD at the first mask that reaches the
     goal. ``search_steps`` are CW's rounds, ``initial_const`` and ``largest_const`` bound its constant c, ``warm_start`` is how
-    many PGD steps CW l2 begins from. ``alpha`` amplifies the mask (paper section 2.2), ``rms`` is the visibility budget in 8-bit
-    levels on the face, that caps alpha, and around it (0: none), ``target`` the label of the gallery to resemble (empty: the farthest
-    from each face), ``seed`` makes the mask repeatable.
+    many PGD steps CW l2 begins from. ``alpha`` amplifies the mask (paper section 2.2), ``rms`` is the visibility budget on
+    the face, in 8-bit levels, that caps alpha and what is around the face (0: no cap), ``target`` the label of the gallery to
+    resemble (empty: the farthest from each face), ``seed`` makes the mask repeatable.
     """
 
     method: Method = Method.PGD_L2
