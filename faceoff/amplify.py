@@ -52,7 +52,7 @@ def candidates(
     _check(crops, masks, alphas, rms)
     pasted = [_paste(photo, crop, mask) for crop, mask in zip(crops, masks, strict=True)]
     boxes = [box_slices(crop.face.box, photo.height, photo.width) for crop in crops]
-    if rms > 0:
+    if rms > 0 and len(boxes) > 1:
         pasted = [_kept_out(mask, index, boxes) for index, mask in enumerate(pasted)]
     before = photo.pixels
     if photo.alpha is not None and encoding.format == "JPEG":
@@ -117,7 +117,9 @@ def _calmed(mask: _Pasted, box: Region, alpha: float, rms: float) -> _Pasted:
     around[_inside(mask, box)] = False
     energy = np.square(mask.delta).sum(where=around, dtype=np.float64)
     levels = 255 * alpha * float(np.sqrt(energy / max(3 * np.count_nonzero(around), 1)))
-    return replace(mask, delta=mask.delta * np.where(around, np.float32(rms / max(levels, rms)), np.float32(1)))
+    if levels <= rms:
+        return mask
+    return replace(mask, delta=mask.delta * np.where(around, np.float32(rms / levels), np.float32(1)))
 
 
 def _inside(mask: _Pasted, box: Region) -> Region:

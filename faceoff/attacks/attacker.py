@@ -16,7 +16,6 @@ from faceoff.attacks import plans, texture
 from faceoff.attacks.batching import Batcher, Job
 from faceoff.attacks.methods import ATTACKS
 from faceoff.attacks.task import Steps, Task, embed_crop
-from faceoff.errors import FaceOffError, Reason
 from faceoff.geometry import crop_box, window
 from faceoff.networks.card import FAR, Card
 from faceoff.networks.sets import set_name
@@ -110,23 +109,26 @@ def face(crop: Crop, plan: Plan, people: Mapping[str, Sequence[Float]], cards: S
     inputs = {"images": crop.pixels, "landmarks": crop.landmarks, **goal(plan, labels, cards, target)}
     plain = window(crop.landmarks, crop.transform.size)
     weighted = plain * np.square(texture.weights(crop.pixels, plan.texture))
-    box = crop_box(crop) if plan.surround else (0, 0, *plain.shape[:2])
+    box = bounded_box(crop, weighted, plan.surround)
     task = Task(plan, inputs, weighted, box, spread(plain, weighted, box), tuple(sizes))
     return (yield from ATTACKS[plan.method](task))
 
 
+def bounded_box(crop: Crop, weighted: Float, surround: bool) -> tuple[int, int, int, int]:
+    """Where epsilon is the mask's RMS: the face's box, or the whole crop without ``surround``, and where the detector put the
+    box beside the landmarks, so that it has nothing of the window ``weighted`` [S, S, 1]."""
+    if surround:
+        top, left, bottom, right = crop_box(crop)
+        if weighted[top:bottom, left:right].any():
+            return top, left, bottom, right
+    return 0, 0, *weighted.shape[:2]
+
+
 def spread(plain: Float, weighted: Float, box: tuple[int, int, int, int]) -> float:
     """How much larger a mask's l2 norm may be in the ``weighted`` window than in the ``plain`` one, [S, S, 1] each, for the
-    same RMS over the box. Raises INVALID_ARGUMENT for a box that lies beside the window."""
+    same RMS over the box."""
     top, left, bottom, right = box
-    area, seen = (float(window[top:bottom, left:right].sum()) for window in (plain, weighted))
-    if seen <= 0:
-        raise FaceOffError(
-            Reason.INVALID_ARGUMENT,
-            "A face's landmarks do not lie in its box.",
-            "Send the box and the landmarks that the detector found.",
-        )
-    return math.sqrt(area / seen)
+    return float(np.sqrt(plain[top:bottom, left:right].sum() / weighted[top:bottom, left:right].sum()))
 
 
 def choose_target(plan: Plan, source: Float, labels: Sequence[Float], names: Sequence[str]) -> int:
