@@ -73,7 +73,7 @@ def evaluate(embeddings: tf.Tensor, goal: Goal, sizes: Sequence[int]) -> tuple[t
     target: d'(x, A_t).   hinge: [d'(x, A_t) - min over y != t of d'(x, A_y) + kappa]+, which is zero exactly when t is the
     nearest label by kappa (the paper prints max; docs/decisions/0004).   dodge: -d'(x, A_source).   crowd: the power
     mean over y != s of d'(x, A_y) less OWN_WEIGHT d'(x, A_source), away from the source towards the nearer of all others
-    (docs/decisions/0008); without others, dodge.
+    (docs/decisions/0008); without others, OWN_WEIGHT times dodge, which leads the same way.
     """
     d = distances(embeddings, goal.galleries, goal.weights, goal.cosine, sizes)
     to_source = d[:, 0]
