@@ -124,11 +124,13 @@ def _calmed(mask: _Pasted, box: Region, alpha: float, rms: float) -> _Pasted:
 
 def _inside(mask: _Pasted, box: Region) -> Region:
     """``box`` in the mask's own rows and columns, as much of it as lies there."""
-    ends = [
-        np.clip([part.start - start.start, part.stop - start.start], 0, size)
-        for part, start, size in zip(box, mask.region, mask.delta.shape, strict=False)
-    ]
-    return slice(*ends[0]), slice(*ends[1])
+    return _seen_from(mask.region[0], box[0]), _seen_from(mask.region[1], box[1])
+
+
+def _seen_from(frame: slice, part: slice) -> slice:
+    """What of ``part`` lies in ``frame``, counted from where that begins; empty where there is none."""
+    start, stop = (min(max(edge, frame.start), frame.stop) - frame.start for edge in (part.start, part.stop))
+    return slice(start, stop)
 
 
 def _compose(pixels: Float, pasted: Sequence[_Pasted], alphas: Sequence[float]) -> Float:
@@ -192,10 +194,6 @@ class _View:
 
 def _cut(mask: _Pasted, box: Region) -> _Pasted:
     """The part of the mask inside the box, with its region in the box's own coordinates; empty where there is none."""
-    inner, source = [], []
-    for place, frame in zip(mask.region, box, strict=True):
-        start, stop = max(place.start, frame.start), min(place.stop, frame.stop)
-        stop = max(start, stop)
-        inner.append(slice(start - frame.start, stop - frame.start))
-        source.append(slice(start - place.start, stop - place.start))
-    return _Pasted((inner[0], inner[1]), mask.delta[source[0], source[1]])
+    rows, columns = box
+    region = _seen_from(rows, mask.region[0]), _seen_from(columns, mask.region[1])
+    return _Pasted(region, mask.delta[_inside(mask, box)])
