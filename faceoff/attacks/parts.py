@@ -8,7 +8,6 @@ from typing import Any
 import tensorflow as tf
 
 from faceoff import losses
-from faceoff.networks.means import image_sum
 
 Loop = tuple[Any, tf.Tensor, tf.Tensor]
 """A method's state, and of the last iterate evaluated the loss [B] and whether the goal held [B]."""
@@ -20,16 +19,6 @@ Embed = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 def per_image(values: tf.Tensor) -> tf.Tensor:
     """A vector [B] shaped to multiply images."""
     return tf.reshape(values, [-1, 1, 1, 1])
-
-
-def l2(images: tf.Tensor) -> tf.Tensor:
-    """The l2 norm of each image, [B, 1, 1, 1], never zero so that it can divide."""
-    return tf.sqrt(image_sum(tf.square(images)) + 1e-24)
-
-
-def l2_radius(epsilon: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
-    """The l2 norm [B, 1, 1, 1] of a mask whose RMS over the window's area is ``epsilon``."""
-    return per_image(epsilon) * tf.sqrt(3.0 * image_sum(window))
 
 
 def value_and_gradient(

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from faceoff.attacks.parts import Embed, Loop, l2, l2_radius, per_image, repeat, value_and_gradient
+from faceoff.attacks.parts import Embed, Loop, per_image, repeat, value_and_gradient
 from faceoff.attacks.task import Answer, Steps, Task, Views, chunks, judge, randomness
 from faceoff.losses import Goal
-from faceoff.networks.means import image_mean
+from faceoff.networks.means import image_mean, row_sum
 from faceoff.types import Mask, Method
 
 SIGNATURE = "pgd_steps"
@@ -44,19 +44,36 @@ NEAR = 0.15
 """Of the box's height and width: how far what is next to the face reaches."""
 
 
-def regions(box: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> list[tf.Tensor]:
-    """The box [B, 4] (top, left, bottom, right), what is next to it, and the rest of images of that size: [B, height, width, 1]
-    each, 1 where it is. Each is bounded by itself, so that a mask spares no place that networks look at."""
+def regions(box: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """The box [B, 4] (top, left, bottom, right), what is next to it, and the rest of images of that size: [B, R = 3, height,
+    width], 1 where it is. Each is bounded by itself, so that a mask spares no place that networks look at."""
     edges = tf.cast(box, tf.float32)[..., None]
 
-    def beyond(first: tf.Tensor, last: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-        pixels = tf.range(tf.cast(size, tf.float32))[None]
+    def beyond(first: tf.Tensor, last: tf.Tensor, size: int) -> tf.Tensor:
+        pixels = tf.range(float(size))[None]
         return tf.maximum(tf.maximum(first - pixels, pixels - last + 1.0), 0.0) / (last - first)
 
     rows, columns = beyond(edges[:, 0], edges[:, 2], height), beyond(edges[:, 1], edges[:, 3], width)
-    far = tf.maximum(rows[:, :, None, None], columns[:, None, :, None])
+    far = tf.maximum(rows[:, :, None], columns[:, None, :])
     inside, near = far <= 0.0, far <= NEAR
-    return [tf.cast(here, tf.float32) for here in (inside, near & ~inside, ~near)]
+    return tf.cast(tf.stack([inside, near & ~inside, ~near], 1), tf.float32)
+
+
+def region_sums(values: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    """The sums of ``values`` [B, H, W] over each of the regions [B, R, H, W], [B, R, 1, 1]."""
+    _, count, height, width = places.shape
+    parts = tf.reshape(values[:, None] * places, [-1, height * width])
+    return tf.reshape(row_sum(parts), [-1, count, 1, 1])
+
+
+def lengths(images: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    """The l2 norm of the images [B, H, W, 3] in each region, [B, R, 1, 1], never zero so that it can divide."""
+    return tf.sqrt(region_sums(tf.add_n(tf.unstack(tf.square(images), axis=-1)), places) + 1e-24)
+
+
+def scaled(images: tf.Tensor, places: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
+    """The images, each region times its own factor [B, R, 1, 1]."""
+    return images * tf.reduce_sum(places * factors, 1)[..., None]
 
 
 def soft_sign(direction: tf.Tensor) -> tf.Tensor:
@@ -80,19 +97,19 @@ def steps(
     is_linf = per_image(parameters.linf) > 0
     cap = per_image(parameters.epsilon) * parameters.window
     size = per_image(parameters.step_size)
-    places = regions(parameters.box, tf.shape(images)[1], tf.shape(images)[2])
-    bounds = [(region, l2_radius(parameters.epsilon, parameters.window * region)) for region in places]
+    places = regions(parameters.box, *images.shape[1:3])
+    bounds = per_image(parameters.epsilon) * tf.sqrt(3.0 * region_sums(parameters.window[..., 0], places))
 
     def signs(direction: tf.Tensor) -> tf.Tensor:
         return tf.cond(tf.reduce_any(is_linf), lambda: soft_sign(direction), lambda: direction)
 
     def stretched(direction: tf.Tensor) -> tf.Tensor:
         """As long as is allowed in every region."""
-        return direction * tf.add_n([region * (radius / l2(direction * region)) for region, radius in bounds])
+        return scaled(direction, places, bounds / lengths(direction, places))
 
     def within(delta: tf.Tensor) -> tf.Tensor:
         """At most as long."""
-        return delta * tf.add_n([region * tf.minimum(1.0, radius / l2(delta * region)) for region, radius in bounds])
+        return scaled(delta, places, tf.minimum(1.0, bounds / lengths(delta, places)))
 
     def step(
         index: tf.Tensor, state: State, loss: tf.Tensor, success: tf.Tensor

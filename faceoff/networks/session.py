@@ -3,6 +3,7 @@ so that a mask is the same to the last bit wherever it is computed (docs/decisio
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,10 @@ class ModelSession:
         # The graph is folded when it is exported. TensorFlow's optimiser finds nothing more that makes a step faster, and
         # takes half a minute over the first call of each signature.
         config.graph_options.rewrite_options.disable_meta_optimizer = True
+        # One thread of the pool waits while the signature's function runs; with as many as cores one core would idle
+        # (docs/decisions/0012). Pools are a session's own, because whoever comes first sets the size of a shared one.
+        config.inter_op_parallelism_threads = (os.cpu_count() or 1) + 1
+        config.use_per_session_threads = True
         self._session = v1.Session(graph=graph, config=config)
         try:
             with graph.as_default():

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from faceoff import losses
 from faceoff.attacks import cw, pgd
-from faceoff.attacks.parts import l2, l2_radius, per_image
+from faceoff.networks.means import image_sum
 from faceoff.training.settings import Adversary, Attack
 
 KAPPA, ALPHA = 6.0, 3.0
@@ -122,8 +122,9 @@ def _cw(
     )
     state, _, _ = cw.steps(embed, views, state, goal, parameters, tf.constant(adversary.steps), sizes)
     delta = cw.perturbation(state.w, views, window)
-    radius = l2_radius(adversary.rms / 255 * ones, window)
-    return tf.clip_by_value(views + delta * tf.minimum(per_image(ALPHA * ones), radius / l2(delta)), 0.0, 1.0)
+    radius = adversary.rms / 255 * tf.sqrt(3.0 * image_sum(window))
+    length = tf.sqrt(image_sum(tf.square(delta)) + 1e-24)
+    return tf.clip_by_value(views + delta * tf.minimum(ALPHA, radius / length), 0.0, 1.0)
 
 
 def _everywhere(views: tf.Tensor) -> tf.Tensor:

@@ -112,7 +112,8 @@ def test_the_face_and_its_surroundings_are_bounded_apart(networks: tiny.TinyNetw
     (together,) = attack(networks, replace(plan, surround=False), [crop])
     plain = window(crop.landmarks)
     weighted = plain * np.square(texture.weights(crop.pixels, plan.texture))
-    box, near, rest = (region.numpy()[0] for region in pgd.regions(tf.constant([crop_box(crop)]), CROP_SIZE, CROP_SIZE))
+    places = pgd.regions(tf.constant([crop_box(crop)]), CROP_SIZE, CROP_SIZE)
+    box, near, rest = places.numpy()[0][..., None]
     np.testing.assert_array_equal(box + near + rest, 1)
     assert near[49, 60:130].all()
     assert not near[50, 60:130].any()
