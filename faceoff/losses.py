@@ -17,7 +17,7 @@ from faceoff.types import Loss
 CODES: dict[Loss, int] = {Loss.TARGET: 0, Loss.HINGE: 1, Loss.DODGE: 2, Loss.CROWD: 3}
 """How a loss is named in a tensor."""
 
-OWN_WEIGHT = 2.0
+OWN_WEIGHT = 1.5
 """How much more the crowd loss counts the way from the source than the way to the others (docs/decisions/0008)."""
 
 ABSENT = 4.0
@@ -56,12 +56,23 @@ def distances(
     return tf.where(count > 0, mean, ABSENT)
 
 
+def power_mean(d: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
+    """The mean with exponent -8 over the labels of ``d`` [B, L, M] that are ``present`` [B, L]: between their mean and their
+    least. Only products, quotients and square roots: an exponential's last bits would depend on the batch (decision 0007)."""
+    there = tf.cast(present, tf.float32)[..., None]
+    count = tf.maximum(tf.reduce_sum(there, 1), 1.0)
+    eighth = tf.square(tf.square(tf.square(1.0 / tf.maximum(d, 0.01))))
+    mean = tf.reduce_sum(eighth * there, 1) / count
+    root = tf.sqrt(tf.sqrt(tf.sqrt(tf.maximum(mean, 1e-30))))
+    return tf.where(tf.reduce_any(present, 1)[:, None], 1.0 / root, 0.0)
+
+
 def evaluate(embeddings: tf.Tensor, goal: Goal, sizes: Sequence[int]) -> tuple[tf.Tensor, tf.Tensor]:
     """The loss to minimise [B], a mean over the members, and whether the goal holds on every member [B] bool.
 
     target: d'(x, A_t).   hinge: [d'(x, A_t) - min over y != t of d'(x, A_y) + kappa]+, which is zero exactly when t is the
-    nearest label by kappa (the paper prints max; docs/decisions/0004).   dodge: -d'(x, A_source).   crowd: min over y != s
-    of d'(x, A_y) less OWN_WEIGHT d'(x, A_source), away from the source towards whoever of the others is nearest
+    nearest label by kappa (the paper prints max; docs/decisions/0004).   dodge: -d'(x, A_source).   crowd: the power
+    mean over y != s of d'(x, A_y) less OWN_WEIGHT d'(x, A_source), away from the source towards the nearer of all others
     (docs/decisions/0008); without others, OWN_WEIGHT times dodge, which leads the same way.
     """
     d = distances(embeddings, goal.galleries, goal.weights, goal.cosine, sizes)
@@ -70,8 +81,7 @@ def evaluate(embeddings: tf.Tensor, goal: Goal, sizes: Sequence[int]) -> tuple[t
     to_target = tf.reduce_sum(d * is_target, 1)
     nearest_other = tf.reduce_min(d + ABSENT * is_target, 1)
     gap = to_target - nearest_other + goal.kappa[:, None]
-    accompanied = tf.reduce_any(goal.weights[:, 1:] > 0, [1, 2])[:, None]
-    to_crowd = tf.where(accompanied, tf.reduce_min(d[:, 1:], 1), 0.0)
+    to_crowd = power_mean(d[:, 1:], tf.reduce_sum(goal.weights, -1)[:, 1:] > 0)
     away = to_source >= goal.thresholds
     losses = tf.stack([to_target, tf.nn.relu(gap), -to_source, to_crowd - OWN_WEIGHT * to_source], axis=1)
     reached = tf.stack([to_target < nearest_other, gap <= 0, away, away], axis=1)
