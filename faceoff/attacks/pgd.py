@@ -66,11 +66,6 @@ def region_sums(values: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
     return tf.reshape(row_sum(parts), [-1, count, 1, 1])
 
 
-def lengths(images: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-    """The l2 norm of the images [B, H, W, 3] in each region, [B, R, 1, 1], never zero so that it can divide."""
-    return tf.sqrt(region_sums(tf.add_n(tf.unstack(tf.square(images), axis=-1)), places) + 1e-24)
-
-
 def scaled(images: tf.Tensor, places: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
     """The images, each region times its own factor [B, R, 1, 1]."""
     return images * tf.reduce_sum(places * factors, 1)[..., None]
@@ -98,18 +93,24 @@ def steps(
     cap = per_image(parameters.epsilon) * parameters.window
     size = per_image(parameters.step_size)
     places = regions(parameters.box, *images.shape[1:3])
-    bounds = per_image(parameters.epsilon) * tf.sqrt(3.0 * region_sums(parameters.window[..., 0], places))
+    bounds = tf.square(per_image(parameters.epsilon)) * 3.0 * region_sums(parameters.window[..., 0], places)
+
+    def room(images: tf.Tensor) -> tf.Tensor:
+        """How many times as long as the images the bound of every region is, [B, R, 1, 1]. The root of a quotient, because
+        TensorFlow makes a reciprocal root of a quotient by a root, and that depends on the batch (docs/decisions/0007)."""
+        squares = tf.add_n(tf.unstack(tf.square(images), axis=-1))
+        return tf.sqrt(bounds / (region_sums(squares, places) + 1e-24))
 
     def signs(direction: tf.Tensor) -> tf.Tensor:
         return tf.cond(tf.reduce_any(is_linf), lambda: soft_sign(direction), lambda: direction)
 
     def stretched(direction: tf.Tensor) -> tf.Tensor:
         """As long as is allowed in every region."""
-        return scaled(direction, places, bounds / lengths(direction, places))
+        return scaled(direction, places, room(direction))
 
     def within(delta: tf.Tensor) -> tf.Tensor:
         """At most as long."""
-        return scaled(delta, places, tf.minimum(1.0, bounds / lengths(delta, places)))
+        return scaled(delta, places, tf.minimum(1.0, room(delta)))
 
     def step(
         index: tf.Tensor, state: State, loss: tf.Tensor, success: tf.Tensor

@@ -1,11 +1,13 @@
 """Gradients against finite differences, through alignment, preprocessing, network and loss."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from faceoff import losses
-from faceoff.attacks import export, parts
+from faceoff.attacks import export, parts, pgd
 from faceoff.networks.sets import NetworkSet
 from faceoff.types import Array, Float, Loss
 from tests.unit import tiny
@@ -72,3 +74,38 @@ def test_rows_do_not_mix() -> None:
     alone = concrete(**{name: tf.constant(value[1:2]) for name, value in inputs.items()})
     np.testing.assert_allclose(together["gradient"][1], alone["gradient"][0], atol=1e-6)
     np.testing.assert_allclose(together["loss"][1], alone["loss"][0], atol=1e-6)
+
+
+def test_a_step_rounds_alike_in_any_batch() -> None:
+    """Everything of a step of PGD but the networks, whose gradient is given (docs/decisions/0007)."""
+    random = np.random.default_rng(0)
+    count, size = 16, 64
+    images = random.uniform(size=(count, size, size, 3)).astype(np.float32)
+    gradient = random.normal(size=images.shape).astype(np.float32)
+    window = random.uniform(size=(count, size, size, 1)).astype(np.float32)
+    delta = (0.001 * random.normal(size=images.shape)).astype(np.float32)
+    box = (np.array([10, 12, 40, 45]) + np.arange(count)[:, None]).astype(np.int32)
+    epsilon = (0.01 + 0.001 * np.arange(count)).astype(np.float32)
+    tensors = (images, gradient, window, delta, box, epsilon)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *value.shape[1:]], value.dtype) for value in tensors])
+    def stepped(
+        images: tf.Tensor, gradient: tf.Tensor, window: tf.Tensor, delta: tf.Tensor, box: tf.Tensor, epsilon: tf.Tensor
+    ) -> tf.Tensor:
+        batch, one = tf.shape(images)[0], tf.ones_like(epsilon)
+
+        @tf.custom_gradient
+        def embed(_: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+            return tf.ones([batch, 4]), lambda _: gradient
+
+        kind = tf.fill([batch], losses.CODES[Loss.DODGE])
+        goal = losses.Goal(
+            tf.ones([batch, 1, 1, 4]), tf.ones([batch, 1, 1]), kind, 0 * kind, 0 * one, 0 * one, one[:, None]
+        )
+        state = pgd.State(delta, 0 * delta, 0 * delta, 0 * one)
+        parameters = pgd.Parameters(epsilon, 0.1 * one, 0 * one, 0.8 * one, one, window, box)
+        return pgd.steps(lambda x, _: embed(x), images, state, goal, parameters, tf.constant(2), (4,))[0].delta
+
+    alone = np.concatenate([stepped(*(value[i : i + 1] for value in tensors)).numpy() for i in range(count)])
+    for batch in (2, 3, 4, 8, 16):
+        np.testing.assert_array_equal(stepped(*(value[:batch] for value in tensors)).numpy(), alone[:batch])
