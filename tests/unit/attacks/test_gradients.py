@@ -88,13 +88,15 @@ def test_a_step_rounds_alike_in_any_batch() -> None:
     epsilon = (0.01 + 0.001 * np.arange(count)).astype(np.float32)
     tensors = (images, gradient, window, delta, box, epsilon)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, *value.shape[1:]], value.dtype) for value in tensors])
+    specs = [tf.TensorSpec([None, *value.shape[1:]], value.dtype) for value in tensors]
+
+    @tf.function(input_signature=specs)  # type: ignore[untyped-decorator]
     def stepped(
         images: tf.Tensor, gradient: tf.Tensor, window: tf.Tensor, delta: tf.Tensor, box: tf.Tensor, epsilon: tf.Tensor
     ) -> tf.Tensor:
         batch, one = tf.shape(images)[0], tf.ones_like(epsilon)
 
-        @tf.custom_gradient
+        @tf.custom_gradient  # type: ignore[untyped-decorator]
         def embed(_: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
             return tf.ones([batch, 4]), lambda _: gradient
 
