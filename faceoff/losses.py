@@ -7,7 +7,7 @@ there is none. Every hyper-parameter is a vector over the batch, so that faces o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -48,7 +48,7 @@ def distances(
     squares = tf.square(galleries - embeddings[:, None, None, :])
     # The epsilon keeps the root's gradient finite where a face meets its own embedding.
     per_member = [
-        tf.where(cosine[:, None, None] > 0, square / 2.0, tf.sqrt(square + 1e-12))
+        tf.where(cosine[:, None, None] > 0, square / 2.0, root(square + 1e-12))
         for square in (tf.reduce_sum(part, -1) for part in tf.split(squares, list(sizes), axis=-1))
     ]
     count = tf.reduce_sum(weights, -1)[..., None]
@@ -56,15 +56,33 @@ def distances(
     return tf.where(count > 0, mean, ABSENT)
 
 
-def power_mean(d: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def power_mean(d: tf.Tensor, present: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, None]]]:
     """The mean with exponent -8 over the labels of ``d`` [B, L, M] that are ``present`` [B, L]: between their mean and their
-    least. Only products, quotients and square roots: an exponential's last bits would depend on the batch (decision 0007)."""
+    least, [B, M]. Products, roots, and quotients of tensors, the gradient written out: an exponential, a reciprocal and the
+    automatic gradient have last bits that depend on the batch (decision 0007)."""
     there = tf.cast(present, tf.float32)[..., None]
     count = tf.maximum(tf.reduce_sum(there, 1), 1.0)
-    eighth = tf.square(tf.square(tf.square(1.0 / tf.maximum(d, 0.01))))
-    mean = tf.reduce_sum(eighth * there, 1) / count
-    root = tf.sqrt(tf.sqrt(tf.sqrt(tf.maximum(mean, 1e-30))))
-    return tf.where(tf.reduce_any(present, 1)[:, None], 1.0 / root, 0.0)
+    least = tf.reduce_min(d, 1)
+    total = tf.maximum(tf.reduce_sum(_eighth(least[:, None] / d) * there, 1), 1.0)
+    mean = least * tf.sqrt(tf.sqrt(tf.sqrt(count / total)))
+    result = tf.where(tf.reduce_any(present, 1)[:, None], mean, 0.0)
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
+        ratio = result[:, None] / d
+        return (upstream / count)[:, None] * there * ratio * _eighth(ratio), None
+
+    return result, gradient
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def root(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """The square root. Its automatic gradient divides by it, which TensorFlow makes a product with a reciprocal root."""
+    return tf.sqrt(x), lambda upstream: upstream * tf.sqrt(x) / (2.0 * x)
+
+
+def _eighth(x: tf.Tensor) -> tf.Tensor:
+    return tf.square(tf.square(tf.square(x)))
 
 
 def evaluate(embeddings: tf.Tensor, goal: Goal, sizes: Sequence[int]) -> tuple[tf.Tensor, tf.Tensor]:

@@ -20,7 +20,7 @@ from faceoff.networks.home import Home
 from faceoff.networks.options import DEFAULT, BuildOptions, Precision
 from faceoff.networks.sets import set_name
 
-FORMAT = 8
+FORMAT = 9
 """Raised whenever the exported graph changes, so that older exports are built again."""
 
 MANIFEST = "faceoff.json"

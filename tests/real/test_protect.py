@@ -64,13 +64,16 @@ def test_every_face_changed_and_nothing_else(alone: Protection, astronaut: bytes
     assert not changed[outside].any()
 
 
-def test_batch_mates_make_no_difference(rooms: Rooms, astronaut: bytes, group: bytes) -> None:
+@pytest.mark.parametrize("others_given", [False, True])
+def test_batch_mates_make_no_difference(rooms: Rooms, astronaut: bytes, group: bytes, others_given: bool) -> None:
+    """To the last bit (docs/decisions/0007)."""
     plan = replace(STRENGTHS["balanced"], iterations=20)
     face = rooms.detector.detect(image.decode(astronaut))
     others = rooms.detector.detect(image.decode(group))[:3]
-    lonely = rooms.attacker.attack(face, plan, ignore)[0]
-    crowded = rooms.attacker.attack([others[0], *face, *others[1:]], plan, ignore)[1]
-    assert np.abs(lonely.delta - crowded.delta).max() <= 1e-4
+    gallery = {f"other {number}": [crop] for number, crop in enumerate(others)} if others_given else {}
+    lonely = rooms.attacker.attack(face, plan, ignore, gallery)[0]
+    crowded = rooms.attacker.attack([others[0], *face, *others[1:]], plan, ignore, gallery)[1]
+    np.testing.assert_array_equal(lonely.delta, crowded.delta)
 
 
 def test_a_second_run_gives_the_same_bytes(alone: Protection, rooms: Rooms, astronaut: bytes) -> None:

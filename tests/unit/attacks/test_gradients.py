@@ -111,3 +111,40 @@ def test_a_step_rounds_alike_in_any_batch() -> None:
     alone = np.concatenate([stepped(*(value[i : i + 1] for value in tensors)).numpy() for i in range(count)])
     for batch in (2, 3, 4, 8, 16):
         np.testing.assert_array_equal(stepped(*(value[:batch] for value in tensors)).numpy(), alone[:batch])
+
+
+@pytest.mark.parametrize("cosine", [0.0, 1.0])
+@pytest.mark.parametrize("kind", list(Loss))
+def test_a_loss_rounds_alike_in_any_batch(kind: Loss, cosine: float) -> None:
+    """And so does its gradient, with other people given and with some of them missing (docs/decisions/0007)."""
+    random = np.random.default_rng(0)
+    count, labels, sizes = 16, 6, (128, 64, 192)
+
+    def units(*shape: int) -> Float:
+        rows = random.normal(size=shape)
+        return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+
+    embeddings = np.concatenate([units(count, size) for size in sizes], -1)
+    galleries = np.concatenate([units(count, labels, 3, size) for size in sizes], -1)
+    weights = (random.uniform(size=(count, labels, 3)) < 0.6).astype(np.float32)
+    weights[:, :2, 0] = 1
+    tensors = (embeddings, galleries, weights)
+    specs = [tf.TensorSpec([None, *value.shape[1:]], value.dtype) for value in tensors]
+
+    @tf.function(input_signature=specs)  # type: ignore[untyped-decorator]
+    def measured(embeddings: tf.Tensor, galleries: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        one = tf.ones(tf.shape(embeddings)[:1])
+        code = tf.fill(tf.shape(one), losses.CODES[kind])
+        goal = losses.Goal(
+            galleries, weights, code, 0 * code + 1, 0.3 * one, cosine * one, tf.ones([tf.size(one), len(sizes)])
+        )
+        with tf.GradientTape() as tape:
+            tape.watch(embeddings)
+            loss, _ = losses.evaluate(embeddings, goal, sizes)
+        return loss, tape.gradient(loss, embeddings)
+
+    alone = [measured(*(value[i : i + 1] for value in tensors)) for i in range(count)]
+    for batch in (2, 3, 4, 5, 8, 16):
+        together = measured(*(value[:batch] for value in tensors))
+        for part, single in zip(together, zip(*alone, strict=True), strict=True):
+            np.testing.assert_array_equal(part.numpy(), np.concatenate(single)[:batch])
