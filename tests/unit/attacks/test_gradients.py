@@ -122,7 +122,7 @@ def test_a_loss_rounds_alike_in_any_batch(kind: Loss, cosine: float) -> None:
 
     def units(*shape: int) -> Float:
         rows = random.normal(size=shape)
-        return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+        return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True), np.float32)
 
     embeddings = np.concatenate([units(count, size) for size in sizes], -1)
     galleries = np.concatenate([units(count, labels, 3, size) for size in sizes], -1)
