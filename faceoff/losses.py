@@ -63,6 +63,7 @@ def power_mean(d: tf.Tensor, present: tf.Tensor) -> tuple[tf.Tensor, Callable[[t
     automatic gradient have last bits that depend on the batch (decision 0007)."""
     there = tf.cast(present, tf.float32)[..., None]
     count = tf.maximum(tf.reduce_sum(there, 1), 1.0)
+    d = tf.maximum(d, 0.01)  # a face may meet its own photo under another label
     least = tf.reduce_min(d, 1)
     total = tf.maximum(tf.reduce_sum(_eighth(least[:, None] / d) * there, 1), 1.0)
     mean = least * tf.sqrt(tf.sqrt(tf.sqrt(count / total)))

@@ -124,11 +124,15 @@ def test_dodge_succeeds_beyond_the_threshold(case: Case) -> None:
     assert not losses.evaluate(x, goal(Loss.DODGE, galleries, weights, threshold=2.1), SIZES)[1].numpy().any()
 
 
-def test_gradient_is_finite_where_a_face_meets_itself(case: Case) -> None:
+@pytest.mark.parametrize("cosine", [0.0, 1.0])
+@pytest.mark.parametrize("kind", list(Loss))
+def test_loss_and_gradient_are_finite_where_a_face_meets_itself(case: Case, kind: Loss, cosine: float) -> None:
     x, galleries, weights = case
-    galleries[:, 0, 0] = x
+    galleries[:, :2, 0] = x  # under its own label and, by mistake, under another
+    weights[:, :2] = [1, 0, 0]
     point = tf.constant(x)
     with tf.GradientTape() as tape:
         tape.watch(point)
-        loss = losses.evaluate(point, goal(Loss.DODGE, galleries, weights), SIZES)[0]
+        loss = losses.evaluate(point, goal(kind, galleries, weights, cosine=cosine), SIZES)[0]
+    assert np.isfinite(loss.numpy()).all()
     assert np.isfinite(tape.gradient(loss, point).numpy()).all()
