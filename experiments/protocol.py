@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
@@ -90,7 +89,7 @@ def perform(
     judges = {name: Judge(house.networks, house.card(name), people) for name in experiment.victims}
     missing = [pair for pair in wanted if _key(pair) not in done]
     if missing:
-        house.networks.version(set_name(experiment.plan.surrogates))  # loads the set before time is taken
+        house.networks.version(set_name(experiment.plan.surrogates))  # loads the set before the clock starts
     clock = Clock(title, len(wanted), len(wanted) - len(missing), "faces")
     commit = code_commit()
     for group in _groups(missing, experiment.targets):
@@ -99,16 +98,10 @@ def perform(
         def report(progress: Progress, before: int = before, size: int = len(group)) -> None:
             clock.during(before + 0.9 * size * progress.done / max(progress.total, 1))
 
-        start = time.monotonic()
         masks = _attack(experiment, people, house.attacker, group, report)
-        attacked = time.monotonic() - start
         rows = [_row(experiment, people, house, judges, pair, mask) for pair, mask in zip(group, masks, strict=True)]
-        seconds = {
-            "attack": round(attacked / len(group), 2),
-            "all": round((time.monotonic() - start) / len(group), 2),
-        }
         for pair, row in zip(group, rows, strict=True):
-            done[_key(pair)] = {"run": run, "pair": _key(pair), "commit": commit, "seconds": seconds} | row
+            done[_key(pair)] = {"run": run, "pair": _key(pair), "commit": commit} | row
             journal.add(done[_key(pair)])
         clock.after(len(done))
     return [done[_key(pair)] for pair in wanted]
@@ -267,10 +260,6 @@ def summary(experiment: Experiment, rows: Sequence[Row], labels: int) -> dict[st
         },
         "reached": share(sum(row["reached"] for row in rows), len(rows)),
         "iterations": round(float(np.mean([row["iterations"] for row in rows])), 1),
-        "seconds": {
-            "attack_per_face": round(float(np.mean([row["seconds"]["attack"] for row in rows])), 2),
-            "total": round(sum(row["seconds"]["all"] for row in rows), 1),
-        },
         "victims": {
             victim: {
                 name: {form: count(rows, victim, name, form, experiment.targets) for form in FORMS} for name in names

@@ -58,8 +58,7 @@ def transfer(results: Mapping[str, Any]) -> str:
         f"of {results['photos']} photos",
         f"- plan: {_plan(results['plan'])}",
         f"- {_size(mask)}{_controls(results['size'])}",
-        f"- goal reached on the surrogates: {_share(results['reached'])} %; {results['iterations']:g} iterations, "
-        f"{results['seconds']['attack_per_face']:g} s of attack a face, {results['seconds']['total']:g} s in all",
+        f"- goal reached on the surrogates: {_share(results['reached'])} %; {results['iterations']:g} iterations",
         f"- {results['date']}, code {', '.join(results['commits'])}, "
         + ", ".join(f"{name} {version}" for name, version in results["versions"].items()),
         "",
@@ -89,7 +88,7 @@ def transfer(results: Mapping[str, Any]) -> str:
 def ablation(results: Mapping[str, Any]) -> str:
     """One row a variant: on each victim that took no part the share U by centroid as PNG, JPEG and half size, and PSR."""
     victims = list(next(iter(results["variants"].values())))
-    header = ["variant", "RMS", "SSIM", "s a face"]
+    header = ["variant", "RMS", "SSIM"]
     header += [f"{victim}: {what}" for victim in victims for what in ("U", "jpeg75", "half", "PSR", "distance")]
     rows = []
     for name, folds in results["variants"].items():
@@ -98,7 +97,6 @@ def ablation(results: Mapping[str, Any]) -> str:
             name,
             f"{_mean(mask['rms_mean'] for mask in masks):.2f}",
             f"{_mean(mask['ssim_mean'] for mask in masks):.3f}",
-            f"{_mean(fold['seconds']['attack_per_face'] for fold in folds.values()):.1f}",
         ]
         for victim in victims:
             forms = folds[victim]["victims"][victim]["mask"]

@@ -104,7 +104,7 @@ def measure(experiment: Experiment, known: int, folder: Path, out: Path, house: 
     for name, belongs in kinds.items():
         part = protocol.summary(experiment, [row for row in rows if belongs(row["pair"][2])], len(everybody))
         # No goal is evaluated and no step made for a photo: those figures would say something else.
-        results[name] = {key: value for key, value in part.items() if key not in ("reached", "iterations", "seconds")}
+        results[name] = {key: value for key, value in part.items() if key not in ("reached", "iterations")}
     stamped = write(out, results, folder)
     journal.remove()
     return stamped
